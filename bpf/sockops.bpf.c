@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/* The life of a captured pod's TCP sockets: what its SYN may reach, who its peer is, how it opened and closed. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "address.h"
+#include "admission.h"
+#include "context.h"
+#include "maps.h"
+#include "record.h"
+#include "verdict.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define AF_INET 2
+#define SOCKOPS_PROCEED 1
+#define SOCK_DONE 1 /* enum sock_flags */
+
+/* The socket's own tuple: source is its local end. */
+static __always_inline void tuple_of(struct bpf_sock_ops *ctx, struct tuple *tuple)
+{
+	__builtin_memset(tuple, 0, sizeof(*tuple));
+	tuple->netns = bpf_get_netns_cookie(ctx);
+	if (context_word(ctx, family) == AF_INET) {
+		address_from_ipv4(&tuple->source, context_word(ctx, local_ip4));
+		address_from_ipv4(&tuple->destination, context_word(ctx, remote_ip4));
+	} else {
+		tuple->source.word[0] = context_word(ctx, local_ip6[0]);
+		tuple->source.word[1] = context_word(ctx, local_ip6[1]);
+		tuple->source.word[2] = context_word(ctx, local_ip6[2]);
+		tuple->source.word[3] = context_word(ctx, local_ip6[3]);
+		tuple->destination.word[0] = context_word(ctx, remote_ip6[0]);
+		tuple->destination.word[1] = context_word(ctx, remote_ip6[1]);
+		tuple->destination.word[2] = context_word(ctx, remote_ip6[2]);
+		tuple->destination.word[3] = context_word(ctx, remote_ip6[3]);
+	}
+	tuple->source_port = ctx->local_port;
+	tuple->destination_port = bpf_ntohl(ctx->remote_port);
+}
+
+static __always_inline void tuple_swap(struct tuple *tuple)
+{
+	struct address address = tuple->source;
+	__u16 port = tuple->source_port;
+
+	tuple->source = tuple->destination;
+	tuple->source_port = tuple->destination_port;
+	tuple->destination = address;
+	tuple->destination_port = port;
+}
+
+static __always_inline void watch_state(struct bpf_sock_ops *ctx)
+{
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* Under whose cookie a SYN is looked up: the local captured destination's, else the pod it leaves. */
+static __always_inline __u64 admitting_netns(const struct tuple *tuple)
+{
+	struct workload *workload = bpf_map_lookup_elem(&workloads, &tuple->destination);
+
+	return workload && workload->netns ? workload->netns : tuple->netns;
+}
+
+static __always_inline void end_admission(struct bpf_sock_ops *ctx)
+{
+	struct tuple tuple;
+
+	tuple_of(ctx, &tuple);
+	tuple.netns = admitting_netns(&tuple);
+	admission_end(&tuple);
+}
+
+/*
+ * The SYN may leave long after connect() got its verdict (TCP_FASTOPEN_CONNECT waits for the first write), so a direct
+ * connection is judged again. What fails here is not admitted, and the node proxy takes it as a stranger's.
+ */
+static __always_inline bool still_allowed(const struct dialled *dialled, const struct tuple *tuple, const struct pod *pod)
+{
+	const struct origin *origin = &dialled->origin;
+	struct workload *workload = bpf_map_lookup_elem(&workloads, &origin->endpoint);
+	struct verdict verdict;
+
+	if (!address_equal(&tuple->source, &pod->ipv4) && !address_equal(&tuple->source, &pod->ipv6))
+		return false;
+	if (!workload || workload->workload != origin->destination_workload || !workload->netns)
+		return false;
+	if (workload->netns == tuple->netns)
+		return true;
+	return verdict_cached(&tuple->source, origin->source_workload, &origin->endpoint, workload,
+			      origin->endpoint_port, bpf_ktime_get_ns(), &verdict) &&
+	       verdict.action == ACTION_ALLOW;
+}
+
+static __always_inline void admit_dialled(const struct dialled *dialled, struct tuple *tuple, const struct pod *pod)
+{
+	struct admission admission = {
+		.path = dialled->path,
+		.source_workload = dialled->origin.source_workload,
+		.destination_workload = dialled->origin.destination_workload,
+		.service = dialled->origin.service,
+		.slot = pod->slot,
+		.verdict = dialled->verdict,
+	};
+	bool allowed = dialled->path != PATH_DIRECT || still_allowed(dialled, tuple, pod);
+
+	tuple->netns = admitting_netns(tuple);
+	if (allowed)
+		admit(tuple, &admission);
+	else
+		admission_end(tuple);
+}
+
+static __always_inline void admit_exempt(const struct exemption *exemption, struct tuple *tuple, const struct pod *pod)
+{
+	struct admission admission = {
+		.client = exemption->client,
+		.client_port = exemption->client_port,
+		.path = PATH_PROXIED,
+		.source_workload = exemption->source_workload,
+		.destination_workload = exemption->destination_workload,
+		.slot = pod->slot,
+	};
+
+	if (exemption->flags & EXEMPTION_ADMIT)
+		tuple->netns = admitting_netns(tuple);
+	admit(tuple, &admission);
+}
+
+static __always_inline const struct pod *pod_of(const struct tuple *tuple)
+{
+	return bpf_map_lookup_elem(&pods, &tuple->netns);
+}
+
+static __always_inline void on_app_connect(struct bpf_sock_ops *ctx, const struct dialled *dialled)
+{
+	const struct pod *pod;
+	struct tuple tuple;
+
+	tuple_of(ctx, &tuple);
+	pod = pod_of(&tuple);
+	if (!pod)
+		return;
+	watch_state(ctx);
+	if (dialled->path != PATH_PROXIED)
+		admit_dialled(dialled, &tuple, pod);
+	else if (bpf_map_update_elem(&redirected, &tuple, &dialled->origin, BPF_ANY))
+		count(COUNTER_REDIRECTED_FULL);
+}
+
+static __always_inline void on_proxy_connect(struct bpf_sock_ops *ctx, const struct exemption *exemption)
+{
+	const struct pod *pod;
+	struct tuple tuple;
+
+	tuple_of(ctx, &tuple);
+	pod = pod_of(&tuple);
+	if (!pod)
+		return;
+	watch_state(ctx);
+	admit_exempt(exemption, &tuple, pod);
+}
+
+/* Before the SYN. */
+static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct dialled *dialled = bpf_sk_storage_get(&sk_dialled, sk, 0, 0);
+	struct exemption *exemption;
+
+	if (dialled) {
+		on_app_connect(ctx, dialled);
+		return;
+	}
+	exemption = bpf_sk_storage_get(&sk_exempt, sk, 0, 0);
+	if (exemption)
+		on_proxy_connect(ctx, exemption);
+}
+
+static __always_inline void on_client_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct dialled *dialled = bpf_sk_storage_get(&sk_dialled, sk, 0, 0);
+	struct mptcp_sock *msk;
+	struct record *record;
+	struct tuple tuple;
+
+	if (!dialled)
+		return;
+	dialled->flags |= DIALLED_ESTABLISHED;
+	msk = bpf_skc_to_mptcp_sock(sk);
+	if (msk) {
+		struct dialled *first = bpf_sk_storage_get(&sk_dialled, msk, 0, 0);
+
+		if (first)
+			first->flags |= DIALLED_ESTABLISHED;
+	}
+	if (dialled->path == PATH_PROXIED)
+		return;
+	if (dialled->path == PATH_PASS_THROUGH)
+		end_admission(ctx);
+	record = record_reserve();
+	if (!record)
+		return;
+	tuple_of(ctx, &tuple);
+	record_dialled(record, dialled);
+	record->kind = RECORD_OPEN;
+	record->end = END_SOURCE;
+	record->connection = bpf_get_socket_cookie(ctx);
+	record->source = tuple.source;
+	record->source_port = tuple.source_port;
+	record_submit(record);
+}
+
+static __always_inline void record_accepted(struct record *record, const struct accepted *accepted,
+					    const struct tuple *client)
+{
+	const struct admission *admission = &accepted->admission;
+
+	record->end = END_DESTINATION;
+	record->source = client->source;
+	record->source_port = client->source_port;
+	record->destination = client->destination;
+	record->destination_port = client->destination_port;
+	record->dialled = client->destination;
+	record->dialled_port = client->destination_port;
+	record->source_workload = admission->source_workload;
+	record->destination_workload = admission->destination_workload;
+	record->service = admission->service;
+	record->path = admission->path;
+	record->verdict = admission->verdict;
+}
+
+/* The node proxy accepted: where was this going. */
+static __always_inline void hand_origin(struct bpf_sock *sk, const struct tuple *client)
+{
+	struct origin *origin = bpf_map_lookup_elem(&redirected, client);
+
+	if (!origin)
+		return; /* inbound: its own address says where */
+	if (!bpf_sk_storage_get(&sk_origin, sk, origin, BPF_SK_STORAGE_GET_F_CREATE))
+		count(COUNTER_STORAGE_FAILED);
+	bpf_map_delete_elem(&redirected, client);
+}
+
+/* A plain client that the lookup program let pass has no row in admitted; its verdict is still in the cache. */
+static __always_inline void plain_admission(const struct tuple *client, struct admission *admission)
+{
+	struct workload *destination = bpf_map_lookup_elem(&workloads, &client->destination);
+
+	admission->path = PATH_PASS_THROUGH; /* and source_workload stays 0: its address proves nothing */
+	if (!destination)
+		return;
+	admission->destination_workload = destination->workload;
+	if (!verdict_cached(&client->source, 0, &client->destination, destination, client->destination_port,
+			    bpf_ktime_get_ns(), &admission->verdict))
+		__builtin_memset(&admission->verdict, 0, sizeof(admission->verdict));
+}
+
+static __always_inline void on_server_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct accepted accepted = {};
+	struct admission *admission;
+	struct record *record;
+	struct tuple client;
+
+	tuple_of(ctx, &client);
+	if (!bpf_map_lookup_elem(&pods, &client.netns) || address_is_loopback(&client.source))
+		return;
+	tuple_swap(&client);
+	if (bpf_sk_storage_get(&sk_exempt, sk, 0, 0)) {
+		hand_origin(sk, &client);
+		return;
+	}
+	admission = bpf_map_lookup_elem(&admitted, &client);
+	if (admission)
+		accepted.admission = *admission;
+	else
+		plain_admission(&client, &accepted.admission);
+	admission_end(&client);
+	accepted.opened_ns = bpf_ktime_get_ns();
+	if (!bpf_sk_storage_get(&sk_accepted, sk, &accepted, BPF_SK_STORAGE_GET_F_CREATE)) {
+		count(COUNTER_STORAGE_FAILED);
+		return;
+	}
+	if (accepted.admission.path == PATH_PROXIED)
+		return; /* the node proxy records it */
+	watch_state(ctx);
+	record = record_reserve();
+	if (!record)
+		return;
+	record_accepted(record, &accepted, &client);
+	record->kind = RECORD_OPEN;
+	record->connection = bpf_get_socket_cookie(ctx);
+	record_submit(record);
+}
+
+/* The only field of a kernel struct that is read: no context shows whether the peer's FIN has come. */
+struct sock_common {
+	unsigned long skc_flags;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	struct sock_common __sk_common;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool got_fin(struct bpf_sock *sk)
+{
+	struct sock *full = (struct sock *)bpf_skc_to_tcp_sock(sk);
+
+	return full && full->__sk_common.skc_flags & 1UL << SOCK_DONE;
+}
+
+static __always_inline bool fin_is_acked(struct bpf_sock_ops *ctx)
+{
+	__u32 old = ctx->args[0];
+
+	return old == BPF_TCP_FIN_WAIT2 || old == BPF_TCP_TIME_WAIT ||
+	       ((old == BPF_TCP_LAST_ACK || old == BPF_TCP_CLOSING) && ctx->snd_una == ctx->snd_nxt);
+}
+
+/* The kernel's byte counts follow sequence numbers, so SYN and FIN count one each. */
+static __always_inline __u64 bytes_sent(struct bpf_sock_ops *ctx, bool client)
+{
+	__u64 bytes = ctx->bytes_acked;
+	__u64 control = (client ? 1 : 0) + (fin_is_acked(ctx) ? 1 : 0);
+
+	return bytes > control ? bytes - control : 0;
+}
+
+static __always_inline __u64 bytes_received(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	__u64 bytes = ctx->bytes_received;
+
+	return bytes && got_fin(sk) ? bytes - 1 : bytes;
+}
+
+static __always_inline void record_close(struct bpf_sock_ops *ctx, struct record *record, __u64 opened_ns)
+{
+	record->kind = RECORD_CLOSE;
+	record->connection = bpf_get_socket_cookie(ctx);
+	record->duration_ns = record->time_ns - opened_ns;
+	record->rtt_us = ctx->srtt_us >> 3;
+	record->retransmits = ctx->total_retrans;
+}
+
+static __always_inline void on_client_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk, const struct dialled *dialled)
+{
+	__u32 established = dialled->flags & DIALLED_ESTABLISHED;
+	struct record *record;
+	struct tuple tuple;
+
+	tuple_of(ctx, &tuple);
+	if (dialled->path == PATH_PROXIED) {
+		bpf_map_delete_elem(&redirected, &tuple);
+		return;
+	}
+	end_admission(ctx);
+	record = record_reserve();
+	if (!record)
+		return;
+	record_dialled(record, dialled);
+	record_close(ctx, record, dialled->opened_ns);
+	record->end = END_SOURCE;
+	record->source = tuple.source;
+	record->source_port = tuple.source_port;
+	if (established) {
+		record->bytes_to_server = bytes_sent(ctx, true);
+		record->bytes_to_client = bytes_received(ctx, sk);
+	} else {
+		record->flags = RECORD_FAILED;
+	}
+	record_submit(record);
+}
+
+static __always_inline void on_server_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk, const struct accepted *accepted)
+{
+	struct record *record;
+	struct tuple client;
+
+	if (accepted->admission.path == PATH_PROXIED)
+		return;
+	record = record_reserve();
+	if (!record)
+		return;
+	tuple_of(ctx, &client);
+	tuple_swap(&client);
+	record_accepted(record, accepted, &client);
+	record_close(ctx, record, accepted->opened_ns);
+	record->bytes_to_server = bytes_received(ctx, sk);
+	record->bytes_to_client = bytes_sent(ctx, false);
+	record_submit(record);
+}
+
+static __always_inline void on_listen(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct listening_key key = { .netns = bpf_get_netns_cookie(ctx), .port = ctx->local_port };
+	__u32 one = 1;
+	__u32 *sockets;
+
+	if (!bpf_map_lookup_elem(&pods, &key.netns) || bpf_sk_storage_get(&sk_exempt, sk, 0, 0))
+		return;
+	watch_state(ctx);
+	sockets = bpf_map_lookup_elem(&listening, &key);
+	if (sockets)
+		__sync_fetch_and_add(sockets, 1);
+	else if (bpf_map_update_elem(&listening, &key, &one, BPF_ANY))
+		count(COUNTER_LISTENING_FULL);
+}
+
+/* A row that is left too long only sends a SYN to the node proxy, which finds the port closed. */
+static __always_inline void on_listener_closed(struct bpf_sock_ops *ctx)
+{
+	struct listening_key key = { .netns = bpf_get_netns_cookie(ctx), .port = ctx->local_port };
+	__u32 *sockets = bpf_map_lookup_elem(&listening, &key);
+
+	if (sockets && __sync_fetch_and_add(sockets, -1) <= 1)
+		bpf_map_delete_elem(&listening, &key);
+}
+
+static __always_inline void on_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct dialled *dialled = bpf_sk_storage_get(&sk_dialled, sk, 0, 0);
+	struct accepted *accepted;
+
+	if (dialled) {
+		on_client_closed(ctx, sk, dialled);
+		return;
+	}
+	accepted = bpf_sk_storage_get(&sk_accepted, sk, 0, 0);
+	if (accepted)
+		on_server_closed(ctx, sk, accepted);
+	else if (bpf_sk_storage_get(&sk_exempt, sk, 0, 0))
+		end_admission(ctx);
+}
+
+SEC("sockops")
+int weir_sockops(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk)
+		return SOCKOPS_PROCEED;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		on_connect(ctx, sk);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on_client_established(ctx, sk);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		on_server_established(ctx, sk);
+		break;
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		on_listen(ctx, sk);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[0] == BPF_TCP_LISTEN)
+			on_listener_closed(ctx);
+		else if (ctx->args[1] == BPF_TCP_CLOSE)
+			on_closed(ctx, sk);
+		break;
+	}
+	return SOCKOPS_PROCEED;
+}
