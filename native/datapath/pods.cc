@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pods.h"
+
+#include <algorithm>
+
+#include "error.h"
+#include "netns.h"
+#include "pins.h"
+
+namespace weir
+{
+
+namespace
+{
+
+constexpr uint32_t slots = 1024;
+constexpr const char *lookup_prefix = "lookup-";
+
+std::string link_name(uint64_t cookie)
+{
+	return lookup_prefix + std::to_string(cookie);
+}
+
+}
+
+Pods::Pods(const Programs &programs, Attachments &attachments, Swap &swap)
+	: programs(programs), attachments(attachments), rows("pods", programs.map("pods")),
+	  quotas("quotas", programs.map("quotas")), admitted("admitted", programs.map("admitted")),
+	  redirected("redirected", programs.map("redirected")),
+	  listening(programs.map("listening"), programs.map("listeners")),
+	  guards(attachments, programs.map("guards"), programs.program("weir_origin"))
+{
+	for (const auto &[cookie, row] : rows.rows()) {
+		Captured pod = { .row = row, .netns = "", .lookup_program = 0 };
+		Fd program = programs.load_lookup(cookie, row.slot);
+		if (swap.to(link_name(cookie), program.get()))
+			pod.lookup_program = program_id(program.get());
+		pods.emplace(cookie, pod);
+	}
+}
+
+CapturedPod Pods::capture(const PodRequest &request)
+{
+	Fd netns = open_namespace(request.netns);
+	uint64_t cookie = cookie_of_namespace(netns.get());
+	auto found = pods.find(cookie);
+
+	check_slot(cookie, request.row.slot);
+	std::optional<Captured> before;
+	if (found != pods.end())
+		before = found->second;
+	Captured next = { .row = request.row, .netns = request.netns, .lookup_program = 0 };
+	if (before && before->row.slot == next.row.slot)
+		next.lookup_program = before->lookup_program;
+	pods.insert_or_assign(cookie, next);
+	try {
+		if (!before)
+			quotas.put(next.row.slot, 0);
+		Guards::Guarded guarded = put_in_force(cookie, netns.get());
+		return { .cookie = cookie, .ifindex = guarded.ifindex, .unguarded = guarded.unguarded };
+	} catch (const Failure &) {
+		if (before) {
+			pods.insert_or_assign(cookie, *before);
+			rows.put(cookie, before->row);
+		} else {
+			release(cookie);
+		}
+		throw;
+	}
+}
+
+void Pods::release(uint64_t cookie)
+{
+	auto row = rows.get(cookie);
+
+	/* The guard first: without a row no connect hook admits a SYN, and the guard would drop it. */
+	guards.release(cookie);
+	rows.remove(cookie);
+	attachments.remove(link_name(cookie));
+	listening.remove(cookie);
+	if (row)
+		forget_connections(cookie, row->slot);
+	pods.erase(cookie);
+	guards.guard_neighbours(list_interfaces());
+}
+
+std::vector<uint64_t> Pods::captured() const
+{
+	std::vector<uint64_t> cookies;
+
+	for (const auto &[cookie, pod] : pods)
+		cookies.push_back(cookie);
+	return cookies;
+}
+
+Fd Pods::open(uint64_t cookie) const
+{
+	auto found = pods.find(cookie);
+
+	if (found == pods.end())
+		throw Failure("find the pod with cookie " + std::to_string(cookie), 0, "It is not captured.");
+	if (found->second.netns.empty())
+		throw Failure("find the network namespace with cookie " + std::to_string(cookie), 0,
+			      "An earlier agent captured this pod; capture it again to say where its namespace is.");
+	Fd netns = open_namespace(found->second.netns);
+	if (cookie_of_namespace(netns.get()) != cookie)
+		throw Failure("use " + found->second.netns, 0, "Another network namespace is there now.");
+	return netns;
+}
+
+std::vector<std::string> Pods::repair()
+{
+	std::vector<std::string> found;
+	std::vector<Interface> interfaces = list_interfaces();
+	auto ports = listening.all();
+
+	for (uint64_t cookie : captured()) {
+		/* The kernel empties the link when the namespace goes: the pod is gone, which is no drift. */
+		bool gone = attachments.has(link_name(cookie)) && !attachments.alive(link_name(cookie)) &&
+			    !exists(pods.at(cookie).netns);
+		if (gone)
+			release(cookie);
+		else
+			repair_pod(cookie, ports[cookie], interfaces, &found);
+	}
+	for (const std::string &sentence : guards.guard_neighbours(interfaces))
+		found.push_back(sentence);
+	return found;
+}
+
+void Pods::repair_pod(uint64_t cookie, const Listening::Ports &ports, const std::vector<Interface> &interfaces,
+		      std::vector<std::string> *found)
+{
+	const Captured &pod = pods.at(cookie);
+	std::string who = "the pod with cookie " + std::to_string(cookie);
+
+	auto row = rows.get(cookie);
+	if (!row || !same(*row, pod.row)) {
+		rows.put(cookie, pod.row);
+		found->push_back("The row of " + who + " was " + (row ? "changed." : "missing."));
+	}
+	if (pod.netns.empty())
+		return;
+	Fd netns;
+	try {
+		netns = open(cookie);
+	} catch (const Failure &) {
+		return; /* going or gone; its source says when */
+	}
+	if (!lookup_in_place(cookie)) {
+		attach_lookup(cookie, netns.get(), programs.load_lookup(cookie, pod.row.slot));
+		found->push_back("The lookup program of " + who + " was not attached.");
+	}
+	for (uint16_t port : listening.repair(cookie, pod.row.slot, netns.get(), ports))
+		found->push_back("Port " + std::to_string(port) + " of " + who + " listened and was not in the table.");
+	for (const std::string &sentence : guards.guard(cookie, pod.row.workload, netns.get(), interfaces).fixed)
+		found->push_back(sentence);
+}
+
+bool Pods::lookup_in_place(uint64_t cookie) const
+{
+	return attachments.in_place(link_name(cookie), pods.at(cookie).lookup_program);
+}
+
+void Pods::attach_lookup(uint64_t cookie, int netns, const Fd &program)
+{
+	attachments.put(link_name(cookie), program.get(), netns, BPF_SK_LOOKUP);
+	pods.at(cookie).lookup_program = program_id(program.get());
+}
+
+void Pods::check_slot(uint64_t cookie, uint32_t slot) const
+{
+	if (slot >= slots)
+		throw Failure("capture a pod in slot " + std::to_string(slot), 0,
+			      "A node has " + std::to_string(slots) + " slots.");
+	for (const auto &[other, pod] : pods)
+		if (pod.row.slot == slot && other != cookie)
+			throw Failure("capture a pod in slot " + std::to_string(slot), 0,
+				      "The pod with cookie " + std::to_string(other) + " has it.");
+}
+
+/* From the row on connects are redirected and SYNs need `listening` and the lookup program, so these follow at once. */
+Guards::Guarded Pods::put_in_force(uint64_t cookie, int netns)
+{
+	const struct pod &row = pods.at(cookie).row;
+	Fd program;
+
+	if (!lookup_in_place(cookie))
+		program = programs.load_lookup(cookie, row.slot);
+	std::vector<Interface> interfaces = list_interfaces();
+	rows.put(cookie, row);
+	listening.seed(cookie, row.slot, netns);
+	if (program)
+		attach_lookup(cookie, netns, program);
+	Guards::Guarded guarded = guards.guard(cookie, row.workload, netns, interfaces);
+	guards.guard_neighbours(interfaces);
+	return guarded;
+}
+
+/* Half-open connections of a pod that is no longer captured. Rows that count against other pods give back their share. */
+void Pods::forget_connections(uint64_t cookie, uint32_t slot)
+{
+	for (const auto &[key, row] : redirected.rows())
+		if (key.netns == cookie)
+			redirected.remove(key);
+	for (const auto &[key, row] : admitted.rows()) {
+		if (key.netns != cookie && row.slot != slot)
+			continue;
+		if (admitted.remove(key) && row.slot != slot)
+			quotas.put(row.slot, std::max(quotas.get(row.slot).value_or(1), 1U) - 1);
+	}
+	quotas.put(slot, 0);
+}
+
+}
