@@ -1,0 +1,109 @@
+// Judges live connections again after policy changed: those between two apps without the node proxy, which looks after
+// its own. What is no longer allowed is destroyed at both ends; a socket in SYN-RECV alone would leave its client behind.
+
+import type { Names } from "../mesh/names.ts";
+import { isServerEnd, type Workload } from "../mesh/workload.ts";
+import type { Datapath, Socket } from "../native/datapath.ts";
+import { type Answer, type Connection, decodeAnswers, encodeQuestions } from "../policy/questions.ts";
+import type { Capture } from "./captures.ts";
+import { addressKey } from "./rows.ts";
+
+/** A connection that policy no longer allows. */
+export interface Revocation {
+  readonly client: { readonly address: Uint8Array; readonly port: number; readonly workload: number };
+  readonly server: { readonly address: Uint8Array; readonly port: number; readonly workload: number };
+  /** Socket cookie of the end it was found at. */
+  readonly connection: bigint;
+  readonly answer: Answer;
+}
+
+export interface RecheckOptions {
+  readonly datapath: Datapath;
+  readonly authorize: (questions: Uint8Array) => Uint8Array;
+  readonly names: Names;
+  /** Whether a socket is its connection's server end, where records told; undefined where they did not. */
+  readonly isServer: (connection: bigint) => boolean | undefined;
+}
+
+interface Candidate {
+  readonly socket: Socket;
+  readonly cookie: bigint;
+  readonly connection: Connection;
+}
+
+/** enum action of bpf/abi.h. */
+const ALLOW = 1;
+const TCP_SYN_SENT = 2;
+const TCP_SYN_RECV = 3;
+
+/** Destroys the connections to `guarded` workloads (by id) that are not allowed now, and answers which. */
+export function recheck(
+  options: RecheckOptions,
+  captures: readonly Capture[],
+  guarded: ReadonlySet<number>,
+): Revocation[] {
+  const { datapath, authorize } = options;
+  const candidates = captures.flatMap((capture) => candidatesOf(options, capture, guarded));
+  if (candidates.length === 0) return [];
+  const questions = encodeQuestions(candidates.map(({ connection }) => connection));
+  const answers = decodeAnswers(authorize(questions)).answers;
+  const revoked = candidates.flatMap((candidate, index) => {
+    const answer = answers[index];
+    return answer === undefined || answer.action === ALLOW ? [] : [{ ...candidate, answer }];
+  });
+  for (const [cookie, sockets] of byCookie(revoked)) datapath.destroySockets(cookie, sockets);
+  return revoked.map(revocationOf);
+}
+
+// Both ends of a connection on this node are found, each in its own namespace.
+function candidatesOf(options: RecheckOptions, capture: Capture, guarded: ReadonlySet<number>): Candidate[] {
+  const { workload: local, cookie } = capture;
+  return options.datapath.sockets(cookie).flatMap((socket) => {
+    if (addressKey(socket.local) === addressKey(socket.remote)) return []; // to itself, or a leg of the node proxy
+    const remote = options.names.workloadAt(socket.remote);
+    const server = isServer(options, socket, local, remote);
+    const destination = server ? local : remote;
+    if (destination === undefined || !guarded.has(destination.id)) return [];
+    const connection = server ? toLocal(socket, local, remote) : toRemote(socket, local, destination);
+    return [{ socket, cookie, connection }];
+  });
+}
+
+function isServer(options: RecheckOptions, socket: Socket, local: Workload, remote: Workload | undefined): boolean {
+  if (socket.state === TCP_SYN_SENT) return false;
+  if (socket.state === TCP_SYN_RECV) return true;
+  return options.isServer(socket.connection) ?? isServerEnd(local, socket.localPort, remote, socket.remotePort);
+}
+
+const toLocal = (socket: Socket, local: Workload, remote: Workload | undefined): Connection => ({
+  // Only a captured pod of this node is proved; any other address is just an address.
+  sourceWorkload: remote?.local && remote.captured ? remote.id : 0,
+  source: socket.remote,
+  destinationWorkload: local.id,
+  destination: socket.local,
+  port: socket.localPort,
+});
+
+const toRemote = (socket: Socket, local: Workload, remote: Workload): Connection => ({
+  sourceWorkload: local.id,
+  source: socket.local,
+  destinationWorkload: remote.id,
+  destination: socket.remote,
+  port: socket.remotePort,
+});
+
+function byCookie(candidates: readonly Candidate[]): Map<bigint, Socket[]> {
+  const grouped = Map.groupBy(candidates, ({ cookie }) => cookie);
+  return new Map([...grouped].map(([cookie, group]) => [cookie, group.map(({ socket }) => socket)]));
+}
+
+function revocationOf({ socket, connection, answer }: Candidate & { readonly answer: Answer }): Revocation {
+  const { sourceWorkload, destinationWorkload, source, destination, port } = connection;
+  const clientPort = socket.localPort === port && socket.remotePort !== port ? socket.remotePort : socket.localPort;
+  return {
+    client: { address: source, port: clientPort, workload: sourceWorkload },
+    server: { address: destination, port, workload: destinationWorkload },
+    connection: socket.connection,
+    answer,
+  };
+}
