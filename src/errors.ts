@@ -67,12 +67,6 @@ export const errorCatalogue = catalogueOf({
     status: 500,
     retryable: true,
   },
-  KERNEL_FAILED: {
-    message: "the kernel refused {step}: {why}",
-    next: "Run weir check; it says what this kernel lacks, a sentence each.",
-    status: 500,
-    retryable: true,
-  },
   KERNEL_UNSUPPORTED: {
     message: "this kernel cannot run Weir: {why}",
     next: "Run weir check; it says what this kernel lacks, a sentence each.",

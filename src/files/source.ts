@@ -13,7 +13,10 @@ import { DirectoryWatch, type Fitness, type WatchTimes } from "./watch.ts";
 export interface FileSourceOptions {
   readonly directory: string;
   readonly log: Log;
-  /** Gets every change as one batch; the first, with all there is, before the constructor returns. Never an empty one. */
+  /**
+   * Gets every change as one batch, never an empty one; the first, with all there is, before the constructor returns.
+   * Must not throw.
+   */
   readonly deliver: (changes: ResourceChanges) => void;
   readonly times?: Partial<WatchTimes>;
 }

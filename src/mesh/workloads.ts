@@ -56,7 +56,9 @@ export class Workloads {
   }
 
   problems(): Problem[] {
-    return [...this.#troubled].flatMap((key) => this.#entries.get(key)?.problems ?? []);
+    const all = [...this.#troubled].flatMap((key) => this.#entries.get(key)?.problems ?? []);
+    // What is wrong with a namespace is found with each of its pods.
+    return [...new Map(all.map((problem) => [`${problem.where} ${problem.message}`, problem])).values()];
   }
 
   /** Keys of pods that changed, whose namespace changed, or who share an address with one that changed. */

@@ -44,7 +44,9 @@ export const changesNothing = ({ workloads, services, policies }: SnapshotChange
   );
 
 function diff<Value>(previous: ReadonlyMap<number, Value>, next: ReadonlyMap<number, Value>): Upserts<Value> {
-  const upserted = [...next].filter(([id, value]) => previous.get(id) !== value).map(([, value]) => value);
-  const removed = [...previous].filter(([id]) => !next.has(id)).map(([, value]) => value);
+  const upserted: Value[] = [];
+  const removed: Value[] = [];
+  for (const [id, value] of next) if (previous.get(id) !== value) upserted.push(value);
+  for (const [id, value] of previous) if (!next.has(id)) removed.push(value);
   return { upserted, removed };
 }

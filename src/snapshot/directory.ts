@@ -45,11 +45,11 @@ export class Directory implements Names {
       this.#departedWorkloads.add(workload.id, workload);
       this.#dropAddresses(workload);
     }
-    for (const { workload } of change.workloads.upserted) {
-      const before = previous.workloads.get(workload.id);
-      if (before !== undefined) this.#dropAddresses(before.workload);
-    }
-    for (const { workload } of change.workloads.upserted) {
+    const changed = change.workloads.upserted
+      .map(({ workload }) => ({ workload, before: previous.workloads.get(workload.id)?.workload }))
+      .filter(({ workload, before }) => workload !== before);
+    for (const { before } of changed) if (before !== undefined) this.#dropAddresses(before);
+    for (const { workload } of changed) {
       for (const address of workload.addresses) this.#byAddress.set(addressKey(address), workload.id);
     }
     for (const service of change.services.removed) this.#departedServices.add(service.id, service);

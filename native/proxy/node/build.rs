@@ -1,0 +1,5 @@
+//! Sets what the linker needs to leave Node's symbols open.
+
+fn main() {
+    napi_build::setup();
+}

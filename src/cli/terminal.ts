@@ -1,0 +1,28 @@
+// What a command may touch of the outside: given to it, so that tests can run it in place.
+import type { Writable } from "node:stream";
+
+export interface Terminal {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Standard output is a terminal that shows colours. */
+  readonly color: boolean;
+  /** Aborted by Ctrl-C, SIGTERM and by a reader that went away. */
+  readonly signal: AbortSignal;
+  /** Where agents keep their state directories. */
+  readonly runDirectory: string;
+}
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
+  process.stdout.on("error", () => stop.abort()); // `weir observe | head`
+  const { NO_COLOR, TERM } = process.env;
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    color: process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb",
+    signal: stop.signal,
+    runDirectory: "/run/weir",
+  };
+}

@@ -1,0 +1,126 @@
+// The demo's small world: two agents, and the pods of its manifests as processes in network namespaces. Plays the part
+// that a kubelet and a container network play elsewhere.
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { isIPv4, isIPv6 } from "node:net";
+import { dirname, join, resolve } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { Agent } from "./agent.ts";
+import { Child, killChildren } from "./child.ts";
+import { Network, type NetworkPod, sweep } from "./network.ts";
+
+export const prefix = "weirdemo";
+export const runDirectory = "/run/weir/demo";
+export const manifestDirectory: string = join(runDirectory, "manifests");
+
+/** A pod of the manifests, as far as somebody who runs it must know. */
+export interface PodManifest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly args: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+export interface RunningPod {
+  readonly manifest: PodManifest;
+  readonly network: NetworkPod;
+  readonly process: Child;
+}
+
+export class Shop {
+  readonly agents: readonly Agent[] = ["demo-a", "demo-b"].map(
+    (node, index) =>
+      new Agent({ node, manifests: manifestDirectory, stateDir: `/run/weir/${node}`, metricsPort: 15020 + index }),
+  );
+  readonly pods = new Map<string, RunningPod>();
+  readonly #network: Network;
+  readonly #onExit = () => {
+    killChildren();
+    this.#network.close();
+  };
+
+  constructor() {
+    sweep(prefix);
+    this.#network = new Network(prefix);
+    process.once("exit", this.#onExit);
+  }
+
+  /** Writes the manifests, makes the namespaces, starts the agents and then every pod. */
+  async open(): Promise<void> {
+    rmSync(runDirectory, { recursive: true, force: true });
+    mkdirSync(runDirectory, { recursive: true });
+    cpSync(join(import.meta.dirname, "manifests"), manifestDirectory, { recursive: true });
+    const manifests = readPods(manifestDirectory);
+    const networks: NetworkPod[] = [];
+    for (const { name, addresses } of manifests) networks.push(await this.#network.addPod(name, byFamily(addresses)));
+    await Promise.all(this.agents.map((agent) => agent.start()));
+    for (const [index, manifest] of manifests.entries()) this.#startPod(manifest, networks[index]!);
+    await Promise.all(
+      [...this.pods.values()].map(({ process, manifest }) => listening(manifest) && process.line(/^READY$/)),
+    );
+  }
+
+  pod(name: string): RunningPod {
+    const pod = this.pods.get(name);
+    if (pod === undefined) throw new Error(`the demo has no pod ${name}`);
+    return pod;
+  }
+
+  /** Leaves the machine as it was. Answers what could not be removed, a sentence each. */
+  async close(): Promise<string[]> {
+    await Promise.all([...this.pods.values()].map(({ process }) => process.stop(2_000)));
+    await Promise.all(this.agents.map((agent) => agent.stop()));
+    const left: string[] = [];
+    for (const agent of this.agents) await agent.uninstall().catch((error: Error) => left.push(error.message));
+    process.removeListener("exit", this.#onExit);
+    this.#network.close();
+    for (const { options } of this.agents) rmSync(options.stateDir, { recursive: true, force: true });
+    rmSync(runDirectory, { recursive: true, force: true });
+    removeIfEmpty(dirname(runDirectory));
+    return left;
+  }
+
+  #startPod(manifest: PodManifest, network: NetworkPod): void {
+    const workload = resolve(import.meta.dirname, "shop/workload.ts");
+    const started = new Child([process.execPath, "--disable-warning=ExperimentalWarning", workload, ...manifest.args], {
+      netns: network.netns,
+    });
+    this.pods.set(manifest.name, { manifest, network, process: started });
+  }
+}
+
+/** Replaces a manifest as a whole, with rename(2). */
+export function editManifest(file: string, edit: (text: string) => string): void {
+  const path = join(manifestDirectory, file);
+  writeFileSync(`${path}.new`, edit(readFileSync(path, "utf8")));
+  renameSync(`${path}.new`, path);
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Another agent of this machine keeps its state there.
+  }
+}
+
+const listening = (manifest: PodManifest): boolean => manifest.args.includes("--listen");
+
+function byFamily(addresses: readonly string[]): { ipv4: string | undefined; ipv6: string | undefined } {
+  return { ipv4: addresses.find((ip) => isIPv4(ip)), ipv6: addresses.find((ip) => isIPv6(ip)) };
+}
+
+function readPods(directory: string): PodManifest[] {
+  return readdirSync(directory).flatMap((file) =>
+    parseAllDocuments(readFileSync(join(directory, file), "utf8"))
+      .map((document) => document.toJS())
+      .filter((object) => object?.kind === "Pod")
+      .map(({ metadata, spec, status }) => ({
+        namespace: metadata.namespace,
+        name: metadata.name,
+        node: spec.nodeName,
+        args: spec.containers[0].args,
+        addresses: status.podIPs.map(({ ip }: { ip: string }) => ip),
+      })),
+  );
+}

@@ -1,0 +1,22 @@
+// enum counter of bpf/abi.h by position, as label values.
+export const kernelEvents: readonly string[] = [
+  "records_lost",
+  "admitted_full",
+  "redirected_full",
+  "quota_exceeded",
+  "storage_failed",
+  "origin_spoofed",
+  "origin_unknown_syn",
+  "neighbour_spoofed",
+  "lookup_closed_port",
+  "lookup_proxy_away",
+  "lookup_proxy_port",
+  "verdict_hit",
+  "verdict_miss",
+  "connect_direct",
+  "connect_pass_through",
+  "connect_proxied",
+  "connect_denied",
+  "endpoint_missing",
+  "listening_full",
+];
