@@ -47,7 +47,7 @@ static __always_inline void admission_end(const struct tuple *tuple)
 	if (!admission)
 		return;
 	used = admission_quota(admission->slot);
-	if (bpf_map_delete_elem(&admitted, tuple) == 0 && used)
+	if (bpf_map_delete_elem(&admitted, tuple) == 0 && used && *used)
 		__sync_fetch_and_add(used, -1);
 }
 

@@ -149,6 +149,11 @@ private:
 		return with(info, [&](Datapath &open) { return to_js(info.Env(), open.pods().captured()); });
 	}
 
+	Napi::Value slots(const Napi::CallbackInfo &info)
+	{
+		return with(info, [&](Datapath &open) { return to_js(info.Env(), open.pods().described()); });
+	}
+
 	void upsert_workloads(const Napi::CallbackInfo &info)
 	{
 		for_each_argument(info, [](Datapath &open, const Napi::Value &value) {
@@ -248,6 +253,7 @@ Napi::Function DatapathObject::define(Napi::Env env)
 				   InstanceMethod<&DatapathObject::capture>("capture"),
 				   InstanceMethod<&DatapathObject::release>("release"),
 				   InstanceMethod<&DatapathObject::captured>("captured"),
+				   InstanceMethod<&DatapathObject::slots>("slots"),
 				   InstanceMethod<&DatapathObject::upsert_workloads>("upsertWorkloads"),
 				   InstanceMethod<&DatapathObject::remove_workloads>("removeWorkloads"),
 				   InstanceMethod<&DatapathObject::workload_addresses>("workloadAddresses"),

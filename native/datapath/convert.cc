@@ -205,6 +205,15 @@ Napi::Value to_js(Napi::Env env, const CapturedPod &pod)
 	return object;
 }
 
+Napi::Value to_js(Napi::Env env, const struct pod &pod)
+{
+	Napi::Object object = Napi::Object::New(env);
+
+	object.Set("workload", pod.workload);
+	object.Set("slot", pod.slot);
+	return object;
+}
+
 Napi::Value to_js(Napi::Env env, const TableUse &use)
 {
 	Napi::Object object = Napi::Object::New(env);

@@ -48,6 +48,8 @@ Napi::Value to_js(Napi::Env env, uint64_t number);
 Napi::Value to_js(Napi::Env env, const struct address &address);
 Napi::Value to_js(Napi::Env env, const service_key &key);
 Napi::Value to_js(Napi::Env env, const CapturedPod &pod);
+/* Which workload has which slot. */
+Napi::Value to_js(Napi::Env env, const struct pod &pod);
 Napi::Value to_js(Napi::Env env, const TableUse &use);
 Napi::Value to_js(Napi::Env env, const Probe &probe);
 /* Ten thousand of these take tens of milliseconds, so all addresses are views of one buffer. */

@@ -24,7 +24,7 @@ std::string sentence(const std::string &step, int error, const std::string &advi
 
 	if (error)
 		text += std::string(": ") + strerror(error) + " (" + error_name(error) + ")";
-	text += ".";
+	text += advice.empty() || error ? "." : ":";
 	if (!advice.empty())
 		text += " " + advice;
 	return text;

@@ -58,30 +58,41 @@ CapturedPod Pods::capture(const PodRequest &request)
 			quotas.put(next.row.slot, 0);
 		Guards::Guarded guarded = put_in_force(cookie, netns.get());
 		return { .cookie = cookie, .ifindex = guarded.ifindex, .unguarded = guarded.unguarded };
-	} catch (const Failure &) {
-		if (before) {
-			pods.insert_or_assign(cookie, *before);
-			rows.put(cookie, before->row);
-		} else {
-			release(cookie);
+	} catch (const Failure &first) {
+		try {
+			undo(cookie, before);
+		} catch (const Failure &) {
+			/* The first failure is the one to tell. */
 		}
-		throw;
+		throw Failure(first);
 	}
 }
 
 void Pods::release(uint64_t cookie)
 {
-	auto row = rows.get(cookie);
+	auto found = pods.find(cookie);
+	std::optional<Failure> failure;
+	auto attempt = [&](auto step) {
+		try {
+			step();
+		} catch (const Failure &each) {
+			if (!failure)
+				failure = each;
+		}
+	};
 
 	/* The guard first: without a row no connect hook admits a SYN, and the guard would drop it. */
-	guards.release(cookie);
-	rows.remove(cookie);
-	attachments.remove(link_name(cookie));
-	listening.remove(cookie);
-	if (row)
-		forget_connections(cookie, row->slot);
-	pods.erase(cookie);
-	guards.guard_neighbours(list_interfaces());
+	attempt([&] { guards.release(cookie); });
+	attempt([&] { rows.remove(cookie); });
+	attempt([&] { attachments.remove(link_name(cookie)); });
+	attempt([&] { listening.remove(cookie); });
+	if (found != pods.end()) {
+		attempt([&] { forget_connections(cookie, found->second.row.slot); });
+		pods.erase(found);
+	}
+	attempt([&] { guards.guard_neighbours(list_interfaces()); });
+	if (failure)
+		throw Failure(*failure);
 }
 
 std::vector<uint64_t> Pods::captured() const
@@ -91,6 +102,15 @@ std::vector<uint64_t> Pods::captured() const
 	for (const auto &[cookie, pod] : pods)
 		cookies.push_back(cookie);
 	return cookies;
+}
+
+std::vector<struct pod> Pods::described() const
+{
+	std::vector<struct pod> described;
+
+	for (const auto &[cookie, pod] : pods)
+		described.push_back(pod.row);
+	return described;
 }
 
 Fd Pods::open(uint64_t cookie) const
@@ -115,13 +135,11 @@ std::vector<std::string> Pods::repair()
 	auto ports = listening.all();
 
 	for (uint64_t cookie : captured()) {
-		/* The kernel empties the link when the namespace goes: the pod is gone, which is no drift. */
-		bool gone = attachments.has(link_name(cookie)) && !attachments.alive(link_name(cookie)) &&
-			    !exists(pods.at(cookie).netns);
-		if (gone)
-			release(cookie);
-		else
+		try {
 			repair_pod(cookie, ports[cookie], interfaces, &found);
+		} catch (const Failure &failure) {
+			found.emplace_back(failure.what());
+		}
 	}
 	for (const std::string &sentence : guards.guard_neighbours(interfaces))
 		found.push_back(sentence);
@@ -134,19 +152,19 @@ void Pods::repair_pod(uint64_t cookie, const Listening::Ports &ports, const std:
 	const Captured &pod = pods.at(cookie);
 	std::string who = "the pod with cookie " + std::to_string(cookie);
 
+	Fd netns = reach(cookie);
+	bool attached = attachments.alive(link_name(cookie));
+
+	/* The kernel empties the link when the namespace goes: the pod is gone, which is no drift. */
+	if (!netns && !attached)
+		return release(cookie);
 	auto row = rows.get(cookie);
 	if (!row || !same(*row, pod.row)) {
 		rows.put(cookie, pod.row);
 		found->push_back("The row of " + who + " was " + (row ? "changed." : "missing."));
 	}
-	if (pod.netns.empty())
+	if (!netns)
 		return;
-	Fd netns;
-	try {
-		netns = open(cookie);
-	} catch (const Failure &) {
-		return; /* going or gone; its source says when */
-	}
 	if (!lookup_in_place(cookie)) {
 		attach_lookup(cookie, netns.get(), programs.load_lookup(cookie, pod.row.slot));
 		found->push_back("The lookup program of " + who + " was not attached.");
@@ -155,6 +173,15 @@ void Pods::repair_pod(uint64_t cookie, const Listening::Ports &ports, const std:
 		found->push_back("Port " + std::to_string(port) + " of " + who + " listened and was not in the table.");
 	for (const std::string &sentence : guards.guard(cookie, pod.row.workload, netns.get(), interfaces).fixed)
 		found->push_back(sentence);
+}
+
+Fd Pods::reach(uint64_t cookie) const
+{
+	try {
+		return open(cookie);
+	} catch (const Failure &) {
+		return {};
+	}
 }
 
 bool Pods::lookup_in_place(uint64_t cookie) const
@@ -166,6 +193,14 @@ void Pods::attach_lookup(uint64_t cookie, int netns, const Fd &program)
 {
 	attachments.put(link_name(cookie), program.get(), netns, BPF_SK_LOOKUP);
 	pods.at(cookie).lookup_program = program_id(program.get());
+}
+
+void Pods::undo(uint64_t cookie, const std::optional<Captured> &before)
+{
+	if (!before)
+		return release(cookie);
+	pods.insert_or_assign(cookie, *before);
+	rows.put(cookie, before->row);
 }
 
 void Pods::check_slot(uint64_t cookie, uint32_t slot) const

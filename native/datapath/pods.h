@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ public:
 	CapturedPod capture(const PodRequest &request);
 	void release(uint64_t cookie);
 	std::vector<uint64_t> captured() const;
+	/* Rows of all captured pods, those of an earlier agent included. */
+	std::vector<struct pod> described() const;
 	/* Opens the namespace of a captured pod, and makes sure that it is still the same. */
 	Fd open(uint64_t cookie) const;
 	/* Answers what was wrong and is right now, a sentence each. */
@@ -49,9 +52,12 @@ private:
 		uint32_t lookup_program; /* id of the program that ought to run; 0 when none was loaded */
 	};
 
+	/* As open; no descriptor when the namespace cannot be found. */
+	Fd reach(uint64_t cookie) const;
 	bool lookup_in_place(uint64_t cookie) const;
 	void attach_lookup(uint64_t cookie, int netns, const Fd &program);
 	void check_slot(uint64_t cookie, uint32_t slot) const;
+	void undo(uint64_t cookie, const std::optional<Captured> &before);
 	Guards::Guarded put_in_force(uint64_t cookie, int netns);
 	void forget_connections(uint64_t cookie, uint32_t slot);
 	void repair_pod(uint64_t cookie, const Listening::Ports &ports, const std::vector<Interface> &interfaces,

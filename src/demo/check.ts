@@ -3,6 +3,7 @@ import type { Flow } from "../flows/flow.ts";
 import type { Agent } from "./agent.ts";
 import { type Checklist, createChecklist } from "./checklist.ts";
 import { attempt, inNamespace } from "./command.ts";
+import { hubbleFlows } from "./hubble.ts";
 import { editManifest, prefix, Shop } from "./shop.ts";
 
 const payments = "10.96.77.4";
@@ -101,7 +102,6 @@ async function checkMetrics(shop: Shop, { check }: Checklist): Promise<void> {
 async function checkHubble(shop: Shop, { check }: Checklist): Promise<void> {
   for (const agent of shop.agents) {
     await check(`${agent.options.node} answers Hubble clients on its socket`, async () => {
-      const { hubbleFlows } = await import("./hubble.ts");
       return (await hubbleFlows(agent.hubbleSocket, 20)) > 0;
     });
   }

@@ -2,6 +2,8 @@
 import { styleText } from "node:util";
 import type { Flow, FlowSide } from "../flows/flow.ts";
 
+const widths = [8, 7, 16, 32, 13, 8];
+
 export const viewHeader: string = row(["time", "seen by", "from", "to", "path", "verdict", "what and why"]);
 
 /** The line of a flow; undefined for what would only repeat another line. */
@@ -22,8 +24,6 @@ export function viewLine(flow: Flow, color: boolean): string | undefined {
   if (!color) return line;
   return styleText(flow.verdict === "denied" ? "red" : "reset", line, { validateStream: false });
 }
-
-const widths = [8, 7, 16, 32, 13, 8];
 
 function row(cells: readonly string[]): string {
   return `  ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`;

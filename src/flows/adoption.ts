@@ -3,7 +3,7 @@ import type { Names } from "../mesh/names.ts";
 import { isServerEnd, type Workload } from "../mesh/workload.ts";
 import type { Adoption } from "./live.ts";
 import { Action, End, encodeRecord, Kind, Path, RECORD_SIZE } from "./record.ts";
-import type { SocketFigures } from "./socket.ts";
+import { movedBytes, type SocketFigures } from "./socket.ts";
 
 /**
  * Rows for the sockets of captured namespaces. Ask before the node proxy opens anything there: afterwards its own sockets look
@@ -27,14 +27,15 @@ function rowOf(socket: SocketFigures, local: Workload, remote: Workload | undefi
     workload: serves && !direct ? 0 : (remote?.id ?? 0),
   };
   const [client, server] = serves ? [there, here] : [here, there];
+  const moved = movedBytes(socket, !serves);
   const row = Buffer.alloc(RECORD_SIZE);
   encodeRecord(
     {
       timeNs: nowNs,
       connection: Number(socket.connection),
       durationNs: 0,
-      bytesToServer: serves ? socket.bytesReceived : socket.bytesAcked,
-      bytesToClient: serves ? socket.bytesAcked : socket.bytesReceived,
+      bytesToServer: moved.toServer,
+      bytesToClient: moved.toClient,
       source: client.address,
       destination: server.address,
       dialled: server.address,

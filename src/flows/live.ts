@@ -2,7 +2,7 @@
 // connection's beginning and end only, and sock_diag tells what its sockets have moved meanwhile.
 
 import { End, Kind, kindAt, longAt, Path, RECORD_LAYOUT, RECORD_SIZE } from "./record.ts";
-import type { SocketFigures } from "./socket.ts";
+import { movedBytes, type SocketFigures } from "./socket.ts";
 
 /** A connection that was open before this agent knew of it. */
 export interface Adoption {
@@ -121,9 +121,7 @@ export class LiveConnections {
 
   // Puts the socket's figures into the kept row; answers whether it moved bytes since the last time.
   #measure(row: number, socket: SocketFigures): boolean {
-    const client = this.#rows[row + END] === End.source;
-    const toServer = client ? socket.bytesAcked : socket.bytesReceived;
-    const toClient = client ? socket.bytesReceived : socket.bytesAcked;
+    const { toServer, toClient } = movedBytes(socket, this.#rows[row + END] === End.source);
     const grew = longAt(this.#rows, row + TO_SERVER) !== toServer || longAt(this.#rows, row + TO_CLIENT) !== toClient;
     writeLong(this.#rows, row + TO_SERVER, toServer);
     writeLong(this.#rows, row + TO_CLIENT, toClient);

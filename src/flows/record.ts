@@ -103,7 +103,7 @@ export function decodeRecord(rows: Buffer, row: number): FlowRecord {
   const long = (field: RecordField) => longAt(rows, row + at(field));
   const short = (field: RecordField) => rows.readUInt16LE(row + at(field));
   const byte = (field: RecordField) => rows[row + at(field)]!;
-  const bytes = (field: RecordField) => Uint8Array.prototype.slice.call(rows, row + at(field), row + at(field) + 16);
+  const bytes = (field: RecordField) => new Uint8Array(rows.subarray(row + at(field), row + at(field) + 16));
   return {
     timeNs: long("time_ns"),
     connection: long("connection"),

@@ -11,3 +11,10 @@ export interface SocketFigures {
   readonly rttUs: number;
   readonly retransmits: number;
 }
+
+/** What the connection has moved, for the client's socket or the server's. */
+export function movedBytes(socket: SocketFigures, client: boolean): { toServer: number; toClient: number } {
+  // The kernel counts the SYN of a client as a byte acknowledged.
+  if (client) return { toServer: Math.max(0, socket.bytesAcked - 1), toClient: socket.bytesReceived };
+  return { toServer: socket.bytesReceived, toClient: socket.bytesAcked };
+}

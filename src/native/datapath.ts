@@ -101,6 +101,8 @@ export interface Datapath {
   release(cookie: bigint): void;
   /** Cookies of all pods captured now, adopted ones included. */
   captured(): bigint[];
+  /** Slots those pods have, by workload. */
+  slots(): { workload: number; slot: number }[];
   upsertWorkloads(rows: readonly WorkloadRow[]): void;
   removeWorkloads(addresses: readonly AddressBytes[]): void;
   /** Addresses that have a row, adopted ones included. */

@@ -29,9 +29,12 @@ export class Captures {
   readonly #captures = new Map<number, Capture>();
   readonly #failed = new Map<number, { readonly workload: Workload; readonly why: string }>();
   readonly #slots = new Set<number>();
+  /** Slots that pods of an earlier agent still have, by workload; a pod keeps its own. */
+  #adopted: ReadonlyMap<number, number>;
 
   constructor(options: CapturesOptions) {
     this.#options = options;
+    this.#adopted = new Map(options.datapath.slots().map(({ workload, slot }) => [workload, slot]));
   }
 
   /** By workload id. */
@@ -50,7 +53,7 @@ export class Captures {
   /** Captures a pod, or takes its changed description in. Answers whether it is captured. */
   capture(workload: Workload): boolean {
     const before = this.#captures.get(workload.id);
-    const slot = before?.slot ?? this.#takeSlot();
+    const slot = before?.slot ?? this.#takeSlot(workload.id);
     try {
       if (slot === undefined) throw new Error(`all ${SLOTS} slots for captured pods of this node are in use`);
       if (before === undefined || before.workload.netns !== workload.netns) this.#listen(workload, slot);
@@ -79,6 +82,7 @@ export class Captures {
 
   /** Lets go of pods that an earlier agent captured and this one does not want. */
   releaseUnknown(): void {
+    this.#adopted = new Map();
     const known = new Set([...this.#captures.values()].map(({ cookie }) => cookie));
     for (const cookie of this.#options.datapath.captured())
       if (!known.has(cookie)) this.#options.datapath.release(cookie);
@@ -125,12 +129,15 @@ export class Captures {
     this.#slots.delete(slot);
   }
 
-  #takeSlot(): number | undefined {
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (this.#slots.has(slot)) continue;
-      this.#slots.add(slot);
-      return slot;
-    }
+  #takeSlot(workload: number): number | undefined {
+    const slot = this.#adopted.get(workload) ?? this.#freeSlot();
+    if (slot !== undefined) this.#slots.add(slot);
+    return slot;
+  }
+
+  #freeSlot(): number | undefined {
+    const adopted = new Set(this.#adopted.values());
+    for (let slot = 0; slot < SLOTS; slot++) if (!this.#slots.has(slot) && !adopted.has(slot)) return slot;
     return undefined;
   }
 }

@@ -29,6 +29,7 @@ interface Candidate {
   readonly socket: Socket;
   readonly cookie: bigint;
   readonly connection: Connection;
+  readonly clientPort: number;
 }
 
 /** enum action of bpf/abi.h. */
@@ -52,7 +53,7 @@ export function recheck(
     return answer === undefined || answer.action === ALLOW ? [] : [{ ...candidate, answer }];
   });
   for (const [cookie, sockets] of byCookie(revoked)) datapath.destroySockets(cookie, sockets);
-  return revoked.map(revocationOf);
+  return onePerConnection(revoked.map(revocationOf));
 }
 
 // Both ends of a connection on this node are found, each in its own namespace.
@@ -65,7 +66,7 @@ function candidatesOf(options: RecheckOptions, capture: Capture, guarded: Readon
     const destination = server ? local : remote;
     if (destination === undefined || !guarded.has(destination.id)) return [];
     const connection = server ? toLocal(socket, local, remote) : toRemote(socket, local, destination);
-    return [{ socket, cookie, connection }];
+    return [{ socket, cookie, connection, clientPort: server ? socket.remotePort : socket.localPort }];
   });
 }
 
@@ -97,9 +98,15 @@ function byCookie(candidates: readonly Candidate[]): Map<bigint, Socket[]> {
   return new Map([...grouped].map(([cookie, group]) => [cookie, group.map(({ socket }) => socket)]));
 }
 
-function revocationOf({ socket, connection, answer }: Candidate & { readonly answer: Answer }): Revocation {
+function onePerConnection(revocations: readonly Revocation[]): Revocation[] {
+  const ends = ({ client, server }: Revocation) =>
+    `${addressKey(client.address)} ${client.port} ${addressKey(server.address)} ${server.port}`;
+  return [...new Map(revocations.map((revocation) => [ends(revocation), revocation])).values()];
+}
+
+function revocationOf(revoked: Candidate & { readonly answer: Answer }): Revocation {
+  const { socket, connection, clientPort, answer } = revoked;
   const { sourceWorkload, destinationWorkload, source, destination, port } = connection;
-  const clientPort = socket.localPort === port && socket.remotePort !== port ? socket.remotePort : socket.localPort;
   return {
     client: { address: source, port: clientPort, workload: sourceWorkload },
     server: { address: destination, port, workload: destinationWorkload },

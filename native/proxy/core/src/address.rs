@@ -31,11 +31,6 @@ pub struct ServerAddr(pub Endpoint);
 pub struct OrigDst(pub Endpoint);
 
 impl Address {
-    /// From the form the kernel side and the wire use.
-    pub const fn new(bytes: [u8; 16]) -> Address {
-        Address(bytes)
-    }
-
     /// From the wire.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Address, Invalid> {
         let bytes = bytes.try_into().map_err(|_| {
@@ -71,6 +66,12 @@ impl From<IpAddr> for Address {
             IpAddr::V4(ip) => Address(ip.to_ipv6_mapped().octets()),
             IpAddr::V6(ip) => Address(ip.octets()),
         }
+    }
+}
+
+impl From<[u8; 16]> for Address {
+    fn from(bytes: [u8; 16]) -> Address {
+        Address(bytes)
     }
 }
 

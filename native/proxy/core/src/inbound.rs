@@ -21,7 +21,7 @@ pub(crate) fn route(snapshot: &Snapshot, workload: u32, peer: Endpoint, local: E
         client: ClientAddr(peer),
         server: ServerAddr(local),
         dialled: OrigDst(local),
-        source_workload: source.map_or(0, |workload| workload.id),
+        source_workload: 0,
         destination_workload: workload,
         service: 0,
         // Whoever claims a captured pod's address is asked each time: the kernel must not let the address pass.

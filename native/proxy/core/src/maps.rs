@@ -155,7 +155,7 @@ fn descriptor_key(socket: BorrowedFd<'_>) -> [u8; 4] {
 }
 
 fn address(bytes: &[u8]) -> Address {
-    Address::new(bytes.try_into().unwrap_or_default())
+    Address::from(<[u8; 16]>::try_from(bytes).unwrap_or_default())
 }
 
 fn number<const N: usize, T>(bytes: &[u8], at: usize, read: fn([u8; N]) -> T) -> T {

@@ -117,12 +117,10 @@ impl Condition {
         let identity = subject.identity;
         match self {
             Condition::SourceIp(blocks) => blocks.mismatch(Field::SourceIp, |block| block.contains(subject.source)),
-            Condition::SourceNamespace(patterns) => patterns.mismatch(Field::SourceNamespace, |pattern| {
-                identity.is_some_and(|i| pattern.matches(&i.namespace))
-            }),
-            Condition::SourcePrincipal(patterns) => patterns.mismatch(Field::SourcePrincipal, |pattern| {
-                identity.is_some_and(|i| pattern.matches(&i.principal))
-            }),
+            Condition::SourceNamespace(patterns) => patterns
+                .mismatch(Field::SourceNamespace, |pattern| identity.is_some_and(|i| pattern.matches(&i.namespace))),
+            Condition::SourcePrincipal(patterns) => patterns
+                .mismatch(Field::SourcePrincipal, |pattern| identity.is_some_and(|i| pattern.matches(&i.principal))),
             Condition::DestinationIp(blocks) => {
                 blocks.mismatch(Field::DestinationIp, |block| block.contains(subject.destination))
             }

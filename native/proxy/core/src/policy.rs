@@ -130,10 +130,8 @@ impl Source {
 
 impl Operation {
     fn parse(wire: wire::Operation) -> Result<Operation, Invalid> {
-        let ports = Wanted {
-            any_of: each("ports", wire.ports, port)?,
-            none_of: each("not_ports", wire.not_ports, port)?,
-        };
+        let ports =
+            Wanted { any_of: each("ports", wire.ports, port)?, none_of: each("not_ports", wire.not_ports, port)? };
         Ok(Operation { ports })
     }
 }
@@ -150,10 +148,8 @@ impl Condition {
             any_of: each("blocks", wire.blocks, Cidr::parse)?,
             none_of: each("not_blocks", wire.not_blocks, Cidr::parse)?,
         };
-        let ports = Wanted {
-            any_of: each("ports", wire.ports, port)?,
-            none_of: each("not_ports", wire.not_ports, port)?,
-        };
+        let ports =
+            Wanted { any_of: each("ports", wire.ports, port)?, none_of: each("not_ports", wire.not_ports, port)? };
         // A condition without values of its key's kind would match everything, or nothing: never what was meant.
         match (key, texts.is_empty(), blocks.is_empty(), ports.is_empty()) {
             (Key::SourceIp, true, false, true) => Ok(Condition::SourceIp(blocks)),

@@ -33,7 +33,8 @@ fn answer_one(snapshot: &Snapshot, question: &Question, explained: bool) -> wire
 
 impl Question {
     fn parse(wire: wire::Connection) -> Result<Question, Invalid> {
-        let port = u16::try_from(wire.port).map_err(|_| Invalid::new("port", format_args!("{} is no port", wire.port)))?;
+        let port =
+            u16::try_from(wire.port).map_err(|_| Invalid::new("port", format_args!("{} is no port", wire.port)))?;
         Ok(Question {
             source_workload: wire.source_workload,
             source: Address::parse(&wire.source).map_err(|e| Invalid::new("source", e))?,

@@ -83,9 +83,7 @@ impl Record {
     /// Appends the record, field by field in the layout's order.
     pub(crate) fn encode(&self, rows: &mut Vec<u8>) {
         let (ClientAddr(client), ServerAddr(server), OrigDst(dialled)) = (self.client, self.server, self.dialled);
-        for number in
-            [self.time_ns, self.connection, self.duration_ns, self.bytes_to_server, self.bytes_to_client]
-        {
+        for number in [self.time_ns, self.connection, self.duration_ns, self.bytes_to_server, self.bytes_to_client] {
             rows.extend_from_slice(&number.to_ne_bytes());
         }
         for endpoint in [client, server, dialled] {
@@ -95,13 +93,9 @@ impl Record {
             rows.extend_from_slice(&endpoint.port.to_ne_bytes());
         }
         rows.extend_from_slice(&[self.kind as u8, self.side as u8, PATH_PROXIED, self.flags, 0, 0]);
-        for number in [
-            self.source_workload,
-            self.destination_workload,
-            self.service,
-            self.health.rtt_us,
-            self.health.retransmits,
-        ] {
+        for number in
+            [self.source_workload, self.destination_workload, self.service, self.health.rtt_us, self.health.retransmits]
+        {
             rows.extend_from_slice(&number.to_ne_bytes());
         }
         rows.extend_from_slice(&self.verdict.encode());
@@ -110,4 +104,4 @@ impl Record {
 
 #[cfg(test)]
 #[path = "record/tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ pub(crate) struct Route {
     pub(crate) client: ClientAddr,
     pub(crate) server: ServerAddr,
     pub(crate) dialled: OrigDst,
-    /// For naming; proved unless the connection is arriving.
+    /// 0 unless proved.
     pub(crate) source_workload: u32,
     pub(crate) destination_workload: u32,
     pub(crate) service: u32,
