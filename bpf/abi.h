@@ -79,10 +79,11 @@ struct pod {
 };
 
 enum workload_flag {
-	WORKLOAD_SERVICE = 1 << 0,        /* not a workload: the cluster address of a Service */
-	WORKLOAD_LOCAL = 1 << 1,          /* runs on this node */
-	WORKLOAD_CAPTURED = 1 << 2,       /* in the mesh, on whichever node */
-	WORKLOAD_PORT_SENSITIVE = 1 << 3, /* a policy on it names ports: verdicts are cached per port, else for port 0 */
+	WORKLOAD_SERVICE = 1 << 0,  /* not a workload: the cluster address of a Service */
+	WORKLOAD_LOCAL = 1 << 1,    /* runs on this node */
+	WORKLOAD_CAPTURED = 1 << 2, /* in the mesh, on whichever node */
+	WORKLOAD_PORT_SENSITIVE =
+		1 << 3, /* a policy on it names ports: verdicts are cached per port, else for port 0 */
 };
 
 /* workloads: who an address is. */
@@ -168,7 +169,7 @@ struct admission {
 
 /* redirected and sk_origin: where a connection handed to the node proxy was going. */
 struct origin {
-	struct address dialled; /* what the app dialled */
+	struct address dialled;  /* what the app dialled */
 	struct address endpoint; /* what was chosen for it */
 	__u16 dialled_port;
 	__u16 endpoint_port;
@@ -255,9 +256,9 @@ struct record {
 	__u16 source_port;
 	__u16 destination_port;
 	__u16 dialled_port;
-	__u8 kind; /* enum record_kind */
-	__u8 end;  /* enum end */
-	__u8 path; /* enum path_kind */
+	__u8 kind;  /* enum record_kind */
+	__u8 end;   /* enum end */
+	__u8 path;  /* enum path_kind */
 	__u8 flags; /* enum record_flag */
 	__u16 reserved;
 	__u32 source_workload; /* 0 unless proved */
@@ -275,9 +276,9 @@ enum counter {
 	COUNTER_REDIRECTED_FULL = 2,
 	COUNTER_QUOTA_EXCEEDED = 3,
 	COUNTER_STORAGE_FAILED = 4,
-	COUNTER_ORIGIN_SPOOFED = 5,      /* packets whose source is not the pod's */
-	COUNTER_ORIGIN_UNKNOWN_SYN = 6,  /* SYNs that no connect hook saw */
-	COUNTER_NEIGHBOUR_SPOOFED = 7,   /* false ARP or ND claims */
+	COUNTER_ORIGIN_SPOOFED = 5,     /* packets whose source is not the pod's */
+	COUNTER_ORIGIN_UNKNOWN_SYN = 6, /* SYNs that no connect hook saw */
+	COUNTER_NEIGHBOUR_SPOOFED = 7,  /* false ARP or ND claims */
 	COUNTER_LOOKUP_CLOSED_PORT = 8,
 	COUNTER_LOOKUP_PROXY_AWAY = 9,
 	COUNTER_LOOKUP_PROXY_PORT = 10,

@@ -99,7 +99,8 @@ static __always_inline const struct address *pod_address(const struct pod *pod, 
 	return ipv4 ? &pod->ipv4 : &pod->ipv6;
 }
 
-static __always_inline void set_destination(struct bpf_sock_addr *ctx, const struct address *address, __u16 port, bool ipv6)
+static __always_inline void set_destination(struct bpf_sock_addr *ctx, const struct address *address, __u16 port,
+					    bool ipv6)
 {
 	if (ipv6) {
 		ctx->user_ip6[0] = address->word[0];

@@ -8,13 +8,13 @@
  * Reads a 32-bit context field at its fixed offset. In plain C, clang merges such reads over branches into one read at
  * a computed offset, which the verifier refuses ("dereference of modified ctx ptr").
  */
-#define context_word(ctx, field)                                                                                           \
-	({                                                                                                                 \
-		__u32 word;                                                                                                \
-		asm volatile("%[word] = *(u32 *)(%[base] + %[offset])"                                                     \
-			     : [word] "=r"(word)                                                                           \
-			     : [base] "r"(ctx), [offset] "i"(offsetof(typeof(*(ctx)), field)));                            \
-		word;                                                                                                      \
+#define context_word(ctx, field)                                                                \
+	({                                                                                      \
+		__u32 word;                                                                     \
+		asm volatile("%[word] = *(u32 *)(%[base] + %[offset])"                          \
+			     : [word] "=r"(word)                                                \
+			     : [base] "r"(ctx), [offset] "i"(offsetof(typeof(*(ctx)), field))); \
+		word;                                                                           \
 	})
 
 #endif

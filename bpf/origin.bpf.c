@@ -115,7 +115,8 @@ static __always_inline int check_source(struct packet *packet)
 	const struct address *source = &packet->tuple.source;
 
 	if (!owns(packet->guard, source)) {
-		bool nd = packet->protocol == NEXTHDR_ICMP && (address_is_zero(source) || address_is_link_local(source));
+		bool nd = packet->protocol == NEXTHDR_ICMP &&
+			  (address_is_zero(source) || address_is_link_local(source));
 
 		if (!nd && !(address_is_link_local(source) && !address_is_ipv4(source)))
 			return drop(COUNTER_ORIGIN_SPOOFED);

@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "admission.h"
+#include "closing.h"
 #include "context.h"
 #include "maps.h"
 #include "record.h"
@@ -16,7 +17,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define AF_INET 2
 #define SOCKOPS_PROCEED 1
-#define SOCK_DONE 1 /* enum sock_flags */
 
 /* The socket's own tuple: source is its local end. */
 static __always_inline void tuple_of(struct bpf_sock_ops *ctx, struct tuple *tuple)
@@ -77,7 +77,8 @@ static __always_inline void end_admission(struct bpf_sock_ops *ctx)
  * The SYN may leave long after connect() got its verdict (TCP_FASTOPEN_CONNECT waits for the first write), so a direct
  * connection is judged again. What fails here is not admitted, and the node proxy takes it as a stranger's.
  */
-static __always_inline bool still_allowed(const struct dialled *dialled, const struct tuple *tuple, const struct pod *pod)
+static __always_inline bool still_allowed(const struct dialled *dialled, const struct tuple *tuple,
+					  const struct pod *pod)
 {
 	const struct origin *origin = &dialled->origin;
 	struct workload *workload = bpf_map_lookup_elem(&workloads, &origin->endpoint);
@@ -295,56 +296,8 @@ static __always_inline void on_server_established(struct bpf_sock_ops *ctx, stru
 	record_submit(record);
 }
 
-/* The only field of a kernel struct that is read: no context shows whether the peer's FIN has come. */
-struct sock_common {
-	unsigned long skc_flags;
-} __attribute__((preserve_access_index));
-
-struct sock {
-	struct sock_common __sk_common;
-} __attribute__((preserve_access_index));
-
-static __always_inline bool got_fin(struct bpf_sock *sk)
-{
-	struct sock *full = (struct sock *)bpf_skc_to_tcp_sock(sk);
-
-	return full && full->__sk_common.skc_flags & 1UL << SOCK_DONE;
-}
-
-static __always_inline bool fin_is_acked(struct bpf_sock_ops *ctx)
-{
-	__u32 old = ctx->args[0];
-
-	return old == BPF_TCP_FIN_WAIT2 || old == BPF_TCP_TIME_WAIT ||
-	       ((old == BPF_TCP_LAST_ACK || old == BPF_TCP_CLOSING) && ctx->snd_una == ctx->snd_nxt);
-}
-
-/* The kernel's byte counts follow sequence numbers, so SYN and FIN count one each. */
-static __always_inline __u64 bytes_sent(struct bpf_sock_ops *ctx, bool client)
-{
-	__u64 bytes = ctx->bytes_acked;
-	__u64 control = (client ? 1 : 0) + (fin_is_acked(ctx) ? 1 : 0);
-
-	return bytes > control ? bytes - control : 0;
-}
-
-static __always_inline __u64 bytes_received(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
-{
-	__u64 bytes = ctx->bytes_received;
-
-	return bytes && got_fin(sk) ? bytes - 1 : bytes;
-}
-
-static __always_inline void record_close(struct bpf_sock_ops *ctx, struct record *record, __u64 opened_ns)
-{
-	record->kind = RECORD_CLOSE;
-	record->connection = bpf_get_socket_cookie(ctx);
-	record->duration_ns = record->time_ns - opened_ns;
-	record->rtt_us = ctx->srtt_us >> 3;
-	record->retransmits = ctx->total_retrans;
-}
-
-static __always_inline void on_client_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk, const struct dialled *dialled)
+static __always_inline void on_client_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+					     const struct dialled *dialled)
 {
 	__u32 established = dialled->flags & DIALLED_ESTABLISHED;
 	struct record *record;
@@ -373,7 +326,8 @@ static __always_inline void on_client_closed(struct bpf_sock_ops *ctx, struct bp
 	record_submit(record);
 }
 
-static __always_inline void on_server_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk, const struct accepted *accepted)
+static __always_inline void on_server_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+					     const struct accepted *accepted)
 {
 	struct record *record;
 	struct tuple client;

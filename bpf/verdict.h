@@ -17,8 +17,8 @@ static __always_inline __u64 heartbeat_age(__u64 now)
 
 /* Fills *verdict from the cache. A row of another generation is dead, and so is every row max_stale after the last heartbeat. */
 static __always_inline bool verdict_cached(const struct address *source, __u32 source_workload,
-					   const struct address *destination, const struct workload *workload, __u16 port,
-					   __u64 now, struct verdict *verdict)
+					   const struct address *destination, const struct workload *workload,
+					   __u16 port, __u64 now, struct verdict *verdict)
 {
 	struct verdict_key key = {
 		.source = *source,

@@ -4,7 +4,9 @@ import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { AdminServer } from "./admin/server.ts";
-import { AgentView } from "./agent-view.ts";
+import { revocationRows } from "./agent/revocation.ts";
+import { Upkeep } from "./agent/upkeep.ts";
+import { AgentView } from "./agent/view.ts";
 import type { AgentConfig } from "./config.ts";
 import { WeirError } from "./errors.ts";
 import { FileSource } from "./files/source.ts";
@@ -17,12 +19,10 @@ import { Ids } from "./mesh/ids.ts";
 import { TrafficMetrics } from "./metrics/traffic.ts";
 import { openDatapath, uninstallDatapath } from "./native/datapath.ts";
 import { startProxy } from "./native/proxy.ts";
-import { revocationRows } from "./revocation.ts";
 import { Captures } from "./snapshot/captures.ts";
 import { ControlLoop } from "./snapshot/control-loop.ts";
 import { Desired } from "./snapshot/desired.ts";
 import { Publisher } from "./snapshot/publish.ts";
-import { Upkeep } from "./upkeep.ts";
 
 export interface Agent {
   /** Drains, stops in reverse order of the start. What is pinned in the kernel stays in force. */

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "convert.h"
 #include "datapath.h"
@@ -60,6 +61,28 @@ private:
 	std::atomic<bool> open = true;
 };
 
+/*
+ * Lets go of the datapath before Node.js, on its way out, takes away the queue the events thread writes to: hooks run
+ * in the reverse order of their making, and the queue has one too.
+ */
+class Teardown
+{
+public:
+	Teardown(napi_env env, std::unique_ptr<Datapath> *datapath) : env(env), datapath(datapath)
+	{
+		napi_add_env_cleanup_hook(env, let_go, datapath);
+	}
+	~Teardown() { napi_remove_env_cleanup_hook(env, let_go, datapath); }
+	Teardown(const Teardown &) = delete;
+	Teardown &operator=(const Teardown &) = delete;
+
+private:
+	static void let_go(void *datapath) { static_cast<std::unique_ptr<Datapath> *>(datapath)->reset(); }
+
+	napi_env env;
+	std::unique_ptr<Datapath> *datapath;
+};
+
 class DatapathObject : public Napi::ObjectWrap<DatapathObject>
 {
 public:
@@ -75,9 +98,14 @@ public:
 		if (!datapath->not_adopted().empty())
 			self.Set("notAdopted", to_js(info.Env(), datapath->not_adopted()));
 		self.Set("maps", map_descriptors(info.Env()));
+		napi_add_env_cleanup_hook(env, let_go, this);
 	}
+	~DatapathObject() { napi_remove_env_cleanup_hook(env, let_go, this); }
 
 private:
+	/* Node.js tears down what delivers records before it finalizes objects, so the events thread ends before both. */
+	static void let_go(void *self) { static_cast<DatapathObject *>(self)->datapath.reset(); }
+
 	template <typename Type>
 	static Type argument(const Napi::CallbackInfo &info, size_t index = 0)
 	{
@@ -221,6 +249,7 @@ private:
 			auto delivery = std::make_shared<Delivery>(info.Env(), argument<Napi::Function>(info));
 			open.start_events(
 				[delivery](std::vector<uint8_t> &&batch) { delivery->push(std::move(batch)); });
+			teardown.emplace(info.Env(), &datapath);
 		});
 	}
 
@@ -242,6 +271,7 @@ private:
 	void close(const Napi::CallbackInfo &) { datapath.reset(); }
 
 	std::unique_ptr<Datapath> datapath;
+	std::optional<Teardown> teardown;
 };
 
 Napi::Function DatapathObject::define(Napi::Env env)

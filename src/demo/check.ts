@@ -61,11 +61,10 @@ async function checkFlows(shop: Shop, { check }: Checklist): Promise<void> {
       (flow) => flow.path === "direct" && isBetween(flow, "web", "cart") && flow.destination.identity !== undefined,
     ),
   );
-  await check("demo-a shows batch to payments denied, and by which policy", () =>
+  await check("demo-a shows batch to payments denied, and why", () =>
     seen(
       a,
-      (flow) =>
-        flow.kind === "deny" && isBetween(flow, "batch", "payments") && flow.reason.policy?.name === "payments-callers",
+      (flow) => flow.kind === "deny" && isBetween(flow, "batch", "payments") && flow.reason.code === "NO_ALLOW_MATCH",
     ),
   );
   await check("demo-a shows web to catalog through the proxy, crossing in the clear for now", () =>

@@ -1,6 +1,6 @@
 // Connections that a policy change ended, as rows: the kernel's own close record cannot say why.
-import { Action, End, encodeRecord, Kind, Path, RECORD_SIZE, RecordFlag } from "./flows/record.ts";
-import type { Revocation } from "./snapshot/recheck.ts";
+import { Action, End, encodeRecord, Kind, Path, RECORD_SIZE, RecordFlag } from "../flows/record.ts";
+import type { Revocation } from "../snapshot/recheck.ts";
 
 /** enum reason of bpf/abi.h. */
 const REASON_REVOKED = 14;

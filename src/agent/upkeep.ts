@@ -1,11 +1,11 @@
 // What is done again and again: drift found and repaired, captures that failed tried again, growth of long connections
 // reported, losses collected, limits watched.
-import type { FlowIntake } from "./flows/intake.ts";
-import type { FlowRing } from "./flows/ring.ts";
-import type { Log } from "./log.ts";
-import type { Datapath, Socket } from "./native/datapath.ts";
-import type { NodeProxy } from "./native/proxy.ts";
-import type { ControlLoop } from "./snapshot/control-loop.ts";
+import type { FlowIntake } from "../flows/intake.ts";
+import type { FlowRing } from "../flows/ring.ts";
+import type { Log } from "../log.ts";
+import type { Datapath, Socket } from "../native/datapath.ts";
+import type { NodeProxy } from "../native/proxy.ts";
+import type { ControlLoop } from "../snapshot/control-loop.ts";
 
 export interface UpkeepOptions {
   readonly datapath: Datapath;

@@ -1,26 +1,26 @@
 // What the agent shows of itself: status, mesh, policy questions and metrics, read from its parts when somebody asks.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AdminSources, AgentStatus, Problem, ScrapeSources } from "./admin/sources.ts";
-import type { AgentConfig } from "./config.ts";
-import type { Problem as SourceProblem } from "./errors.ts";
-import type { FileSource } from "./files/source.ts";
-import type { FlowPlace } from "./flows/facets.ts";
-import type { LiveConnections } from "./flows/live.ts";
-import type { FlowReaderSources } from "./flows/query.ts";
-import type { FlowRing } from "./flows/ring.ts";
-import type { Service } from "./mesh/service.ts";
-import type { Workload } from "./mesh/workload.ts";
-import { InternalMetrics } from "./metrics/internals.ts";
-import type { TrafficMetrics } from "./metrics/traffic.ts";
-import type { Datapath } from "./native/datapath.ts";
-import type { NodeProxy } from "./native/proxy.ts";
-import { type Explanation, explain } from "./policy/explain.ts";
-import type { Policy } from "./policy/policy.ts";
-import { type Connection, decodeAnswers, encodeQuestions } from "./policy/questions.ts";
-import type { Captures } from "./snapshot/captures.ts";
-import type { ControlLoop } from "./snapshot/control-loop.ts";
-import type { Desired } from "./snapshot/desired.ts";
+import type { AdminSources, AgentStatus, Problem, ScrapeSources } from "../admin/sources.ts";
+import type { AgentConfig } from "../config.ts";
+import type { Problem as SourceProblem } from "../errors.ts";
+import type { FileSource } from "../files/source.ts";
+import type { FlowPlace } from "../flows/facets.ts";
+import type { LiveConnections } from "../flows/live.ts";
+import type { FlowReaderSources } from "../flows/query.ts";
+import type { FlowRing } from "../flows/ring.ts";
+import type { Service } from "../mesh/service.ts";
+import type { Workload } from "../mesh/workload.ts";
+import { InternalMetrics } from "../metrics/internals.ts";
+import type { TrafficMetrics } from "../metrics/traffic.ts";
+import type { Datapath } from "../native/datapath.ts";
+import type { NodeProxy } from "../native/proxy.ts";
+import { type Explanation, explain } from "../policy/explain.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type Connection, decodeAnswers, encodeQuestions } from "../policy/questions.ts";
+import type { Captures } from "../snapshot/captures.ts";
+import type { ControlLoop } from "../snapshot/control-loop.ts";
+import type { Desired } from "../snapshot/desired.ts";
 import type { Upkeep } from "./upkeep.ts";
 
 export interface AgentParts {
@@ -162,6 +162,6 @@ const described = (code: string, { where, message }: SourceProblem, next: string
 });
 
 function packageVersion(): string {
-  const file = join(import.meta.dirname, "../package.json");
+  const file = join(import.meta.dirname, "../../package.json");
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
