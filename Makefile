@@ -79,3 +79,4 @@ clean:
 
 -include $(DATAPATH_OBJECTS:.o=.d)
 include test/tools/rules.mk
+include bench/load/rules.mk

@@ -151,7 +151,7 @@ struct {
 /* struct record. Written by connect and sockops; read by the datapath. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 * 1024 * 1024);
+	__uint(max_entries, 2 * 1024 * 1024);
 	PINNED;
 } records SEC(".maps") __weak;
 

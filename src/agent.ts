@@ -47,7 +47,7 @@ export async function startAgent(config: AgentConfig): Promise<Agent> {
     // A first start that fails must not leave pods captured with nobody to serve them.
     if (!ready && !datapath.adopted) uninstallDatapath(node);
   });
-  log.info({ node, adopted: datapath.adopted }, "the kernel side is in place");
+  log.info({ node, adopted: datapath.adopted, notAdopted: datapath.notAdopted }, "the kernel side is in place");
 
   const ids = new Ids({ stateDirectory: config.stateDir, floor: datapath.idHighWater() });
   starting.defer(() => ids.close());

@@ -98,14 +98,9 @@ public:
 		if (!datapath->not_adopted().empty())
 			self.Set("notAdopted", to_js(info.Env(), datapath->not_adopted()));
 		self.Set("maps", map_descriptors(info.Env()));
-		napi_add_env_cleanup_hook(env, let_go, this);
 	}
-	~DatapathObject() { napi_remove_env_cleanup_hook(env, let_go, this); }
 
 private:
-	/* Node.js tears down what delivers records before it finalizes objects, so the events thread ends before both. */
-	static void let_go(void *self) { static_cast<DatapathObject *>(self)->datapath.reset(); }
-
 	template <typename Type>
 	static Type argument(const Napi::CallbackInfo &info, size_t index = 0)
 	{

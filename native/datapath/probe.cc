@@ -246,7 +246,7 @@ constexpr Feature features[] = {
 	{ "BPF file system", bpf_file_system,
 	  "Without it nothing outlives the agent. Mount it on the host at /sys/fs/bpf and give it to the agent." },
 	{ "kernel types (BTF)", kernel_types,
-	  "Without them MPTCP sockets cannot be seen. Use a kernel with CONFIG_DEBUG_INFO_BTF." },
+	  "Without them the BPF programs do not load. Use a kernel with CONFIG_DEBUG_INFO_BTF." },
 	{ "connect hooks", connect_hooks,
 	  "Without them no pod can be captured. Use Linux 5.8 or later with CONFIG_CGROUP_BPF, and run as root." },
 	{ "getpeername hooks", peername_hooks,

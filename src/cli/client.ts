@@ -36,7 +36,7 @@ export class AdminClient {
     return JSON.parse(await textOf(response)) as Value;
   }
 
-  /** An answer of JSON lines, as they come. Ends quietly when the terminal's signal is aborted. */
+  /** An answer of JSON lines, as they come. Ends quietly when the signal is aborted. */
   async *lines<Value>(path: string, query: Query = {}): AsyncGenerator<Value, void, undefined> {
     try {
       const response = await this.#request(path, query);
@@ -63,7 +63,8 @@ export class AdminClient {
 
 /** The agent at --server, or the only one on this machine. */
 export async function findAgent(server: string | undefined, terminal: Terminal): Promise<AdminClient> {
-  return new AdminClient(server ?? (await onlySocket(terminal.runDirectory)), terminal.signal);
+  const signal = AbortSignal.any([terminal.signal, terminal.unread]);
+  return new AdminClient(server ?? (await onlySocket(terminal.runDirectory)), signal);
 }
 
 /** Whether somebody accepts connections on a socket file. */

@@ -17,11 +17,14 @@ export function flowPrinter(format: string, out: Writable, options: FlowTextOpti
   const text = format === "json" ? (flow: Flow) => `${JSON.stringify(flow)}\n` : blocks(format, options);
   return {
     print: async (flow) => {
-      if (!out.write(text(flow))) await once(out, "drain");
+      if (!out.write(text(flow))) await drained(out);
     },
     close: () => {},
   };
 }
+
+// A reader that went away ends the stream of flows, not with an error.
+const drained = (out: Writable): Promise<unknown> => once(out, "drain").catch(() => undefined);
 
 function blocks(format: string, options: FlowTextOptions): (flow: Flow) => string {
   if (format !== "dict") return (flow) => compact(flow, options);

@@ -6,8 +6,10 @@ export interface Terminal {
   readonly stderr: Writable;
   /** Standard output is a terminal that shows colours. */
   readonly color: boolean;
-  /** Aborted by Ctrl-C, SIGTERM and by a reader that went away. */
+  /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
+  /** Aborted when nobody reads standard output any more, as in `weir observe | head`. */
+  readonly unread: AbortSignal;
   /** Where agents keep their state directories. */
   readonly runDirectory: string;
 }
@@ -16,13 +18,15 @@ export interface Terminal {
 export function processTerminal(): Terminal {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
-  process.stdout.on("error", () => stop.abort()); // `weir observe | head`
+  const unread = new AbortController();
+  process.stdout.on("error", () => unread.abort());
   const { NO_COLOR, TERM } = process.env;
   return {
     stdout: process.stdout,
     stderr: process.stderr,
     color: process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb",
     signal: stop.signal,
+    unread: unread.signal,
     runDirectory: "/run/weir",
   };
 }

@@ -28,6 +28,8 @@ export class Network {
   readonly prefix: string;
   readonly #pods = new Map<string, NetworkPod>();
   readonly #settings = new Map<string, string>();
+  readonly #bridges: string[] = [];
+  readonly #reserved: string[] = [];
   #interfaces = 0;
 
   /** The prefix names namespaces and interfaces: at most 8 characters, unique on the machine. */
@@ -38,6 +40,15 @@ export class Network {
 
   get pods(): readonly NetworkPod[] {
     return [...this.#pods.values()];
+  }
+
+  /** Keeps what is meant for these ranges on this machine: what no pod there answers is unreachable. */
+  async reserve(cidrs: readonly string[]): Promise<void> {
+    this.#reserved.push(...cidrs);
+    await this.#ip(
+      undefined,
+      cidrs.map((cidr) => `route add unreachable ${cidr}`),
+    );
   }
 
   /** Makes a pod's namespace and its way to all others. */
@@ -101,14 +112,14 @@ export class Network {
   close(): void {
     const lines = this.pods.flatMap((pod) => [`link del ${pod.interface}`, `netns del ${this.#namespace(pod.name)}`]);
     const bridges = this.#bridges.map((bridge) => `link del ${bridge}`);
-    spawnSync("ip", ["-force", "-batch", "-"], { input: [...lines, ...bridges, ""].join("\n") });
+    const routes = this.#reserved.map((cidr) => `route del unreachable ${cidr}`);
+    spawnSync("ip", ["-force", "-batch", "-"], { input: [...lines, ...bridges, ...routes, ""].join("\n") });
     for (const [file, value] of this.#settings) writeFileSync(file, value);
     this.#pods.clear();
     this.#bridges.length = 0;
+    this.#reserved.length = 0;
     this.#settings.clear();
   }
-
-  readonly #bridges: string[] = [];
 
   #newPod(name: string, { ipv4, ipv6 }: PodAddresses): NetworkPod {
     const made = `${this.prefix}v${this.#interfaces++}`;

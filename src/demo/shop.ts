@@ -51,6 +51,7 @@ export class Shop {
     mkdirSync(runDirectory, { recursive: true });
     cpSync(join(import.meta.dirname, "manifests"), manifestDirectory, { recursive: true });
     const manifests = readPods(manifestDirectory);
+    await this.#network.reserve(["10.77.0.0/16", "fd77::/16", "10.96.77.0/24", "fd96:77::/64"]);
     const networks: NetworkPod[] = [];
     for (const { name, addresses } of manifests) networks.push(await this.#network.addPod(name, byFamily(addresses)));
     await Promise.all(this.agents.map((agent) => agent.start()));

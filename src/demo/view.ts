@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import type { Flow, FlowSide } from "../flows/flow.ts";
 
-const widths = [8, 7, 16, 32, 13, 8];
+const widths = [8, 7, 14, 25, 12, 7];
 
 export const viewHeader: string = row(["time", "seen by", "from", "to", "path", "verdict", "what and why"]);
 
@@ -15,7 +15,7 @@ export function viewLine(flow: Flow, color: boolean): string | undefined {
     flow.time.slice(11, 19),
     flow.node,
     name(flow.source),
-    `${flow.service ? `${flow.service.namespace}/${flow.service.name} = ` : ""}${name(flow.destination)}`,
+    `${name(flow.destination)}${flow.service === undefined ? `:${flow.destination.port}` : " (Service)"}`,
     flow.path === "none" ? "-" : flow.path,
     flow.verdict,
     detail(flow),
@@ -32,7 +32,7 @@ function row(cells: readonly string[]): string {
 const name = (side: FlowSide): string => (side.pod === undefined ? side.address : `${side.namespace}/${side.pod}`);
 
 function detail(flow: Flow): string {
-  if (flow.verdict === "denied") return flow.reason.policy ? `by policy ${flow.reason.policy.name}` : flow.reason.text;
+  if (flow.verdict === "denied") return flow.reason.text.replace(/^denied: /, "");
   if (flow.failed) return "never established";
   const clear = flow.cleartext ? ", in the clear for now" : "";
   return `${flow.bytesToServer} B there, ${flow.bytesToClient} B back, ${flow.durationMs.toFixed(1)} ms${clear}`;

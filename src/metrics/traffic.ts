@@ -101,6 +101,7 @@ export class TrafficMetrics {
   #recordRow(batch: Buffer, row: number): void {
     const kind = kindAt(batch, row);
     const failed = (batch[row + FLAGS]! & RecordFlag.failed) !== 0;
+    if (kind === Kind.deny && wordAt(batch, row + REASON) === REVOKED) return; // its OPEN and CLOSE are counted
     if (kind === Kind.deny || (failed && isDenied(batch, row))) {
       const counts = this.#counts(batch, row, "DENY");
       counts.opened++;
@@ -190,6 +191,9 @@ export class TrafficMetrics {
   }
 }
 
+/** enum reason of bpf/abi.h. */
+const REVOKED = 14;
+
 const families: Readonly<Record<TrafficSeries, (counts: Counts) => number>> = {
   istio_tcp_connections_opened_total: (counts) => counts.opened,
   istio_tcp_connections_closed_total: (counts) => counts.closed,
@@ -205,6 +209,7 @@ const TO_CLIENT = RECORD_LAYOUT.bytes_to_client.offset;
 const SOURCE = RECORD_LAYOUT.source.offset;
 const END = RECORD_LAYOUT.end.offset;
 const FLAGS = RECORD_LAYOUT.flags.offset;
+const REASON = RECORD_LAYOUT["verdict.reason"].offset;
 const SOURCE_WORKLOAD = RECORD_LAYOUT.source_workload.offset;
 const DESTINATION_WORKLOAD = RECORD_LAYOUT.destination_workload.offset;
 const SERVICE = RECORD_LAYOUT.service.offset;

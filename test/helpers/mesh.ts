@@ -46,6 +46,9 @@ export class Mesh {
 
   /** Starts the agents; pods may be added before and after. */
   async start(): Promise<void> {
+    const { octet } = this.#options;
+    const ranges = [`10.${octet}.0.0/16`, `fd00:${octet}::/32`, `10.96.${octet}.0/24`, `fd96:${octet}::/64`];
+    await this.lab.reserve(ranges);
     await Promise.all([...this.#agents.values()].map((agent) => agent.start()));
   }
 
@@ -81,13 +84,21 @@ export class Mesh {
   }
 
   /** Writes a Service over pods with the label app: NAME. */
-  addService(name: string, ports: readonly { port: number; targetPort: number | string }[], app = name): MeshService {
+  addService(
+    name: string,
+    ports: readonly { port: number; targetPort: number | string }[],
+    app = name,
+    options: { affinity?: boolean } = {},
+  ): MeshService {
     const host = ++this.#services;
     const { octet } = this.#options;
     const addresses = { ipv4: `10.96.${octet}.${host}`, ipv6: `fd96:${octet}::${host}` };
     const { namespace = "mesh" } = this.#pods.get(app)?.options ?? {};
     const cluster = [addresses.ipv4, addresses.ipv6];
-    this.manifests.write(`service-${name}`, service(name, { namespace, addresses: cluster, selector: { app }, ports }));
+    this.manifests.write(
+      `service-${name}`,
+      service(name, { namespace, addresses: cluster, selector: { app }, ports, ...options }),
+    );
     return addresses;
   }
 

@@ -64,6 +64,25 @@ test("kernel state that cannot be taken over is replaced, and why is said", (t) 
   t.deepEqual(node.links().sort(), rootLinks);
 });
 
+test("kernel state with another layout is replaced, and why is said", async (t) => {
+  node.datapath.close();
+  const version9 = ["9", ...zeros(7)];
+  await command([
+    "bpftool",
+    "map",
+    "update",
+    "pinned",
+    `${node.pins}/maps/agent`,
+    "key",
+    ...zeros(4),
+    "value",
+    ...version9,
+  ]);
+  node.datapath = node.open();
+  t.is(node.datapath.notAdopted, "Kernel state of an earlier agent had layout 9 and not 1, and has been replaced.");
+  t.is(node.datapath.idHighWater(), 0);
+});
+
 test("a start that fails leaves nothing behind", async (t) => {
   const blocked = { ...options, node: "wdp.blocked" };
   const inTheWay = "/sys/fs/bpf/weir/wdp_blocked";
@@ -169,6 +188,19 @@ test("records that are on their way when the datapath closes are still delivered
   node.datapath.close();
   await eventually("the record", () => records > 0);
   t.is(records, 1);
+});
+
+test("a process that ends without closing its datapath ends all the same", async (t) => {
+  node.datapath.close();
+  const addon = new URL("../../src/native/datapath.ts", import.meta.url);
+  const program = `
+    const { openDatapath } = await import("${addon}");
+    const datapath = openDatapath(${JSON.stringify(options)});
+    datapath.onRecords(() => {});
+    globalThis.keep = datapath;`;
+  await command(["timeout", "20", process.execPath, "--input-type=module", "--eval", program]);
+  node.datapath = node.open();
+  t.true(node.datapath.adopted);
 });
 
 test("waiting for the kernel's hooks takes milliseconds", (t) => {

@@ -3,6 +3,7 @@
 import test from "ava";
 import type { NetworkPod } from "../../src/demo/network.ts";
 import { sleep } from "../helpers/eventually.ts";
+import { metric } from "../helpers/flows.ts";
 import { fromAccounts, namespace, policy } from "../helpers/manifests.ts";
 import { Mesh } from "../helpers/mesh.ts";
 
@@ -78,6 +79,35 @@ test.serial("while the agent is away its proxy is missed: closed namespaces refu
   t.is((await reach(lenient, far)).result, "ok");
   await mesh.agent("a").start();
   await mesh.settles("the proxied path is back", async () => (await reach(client, far)).result === "ok");
+});
+
+test.serial("an agent that hangs is taken for away, and for back when it goes on", async (t) => {
+  await mesh.settles("the proxied path is there", async () => (await reach(client, far)).result === "ok");
+  mesh.agent("a").child.kill("SIGSTOP");
+  await mesh.settles(
+    "what needs the proxy is refused",
+    async () => (await reach(client, far)).errno === "ECONNREFUSED",
+    15_000,
+  );
+  t.is((await reach(client, near)).result, "ok", "a direct connection does not need it");
+  mesh.agent("a").child.kill("SIGCONT");
+  await mesh.settles("the proxied path is back", async () => (await reach(client, far)).result === "ok", 10_000);
+});
+
+test.serial("a hook that somebody detaches is attached again within 5 s, and counted", async (t) => {
+  const repaired = () => metric(mesh.agent("a"), "weir_drift_repaired_total");
+  const before = await repaired();
+  await mesh.lab.run(undefined, [
+    "bpftool",
+    "link",
+    "detach",
+    "pinned",
+    `/sys/fs/bpf/weir/${mesh.nodeName("a")}/links/connect4`,
+  ]);
+  const took = await mesh.settles("it is repaired", async () => (await repaired()) > before, 6_000);
+  t.log(`repaired after ${took.toFixed(0)} ms`);
+  t.is((await reach(lenient, near)).errno, "ECONNREFUSED", "policy is enforced again");
+  t.is((await reach(client, near)).result, "ok");
 });
 
 test.serial("what changed while the agent was away is in force once it is back", async (t) => {

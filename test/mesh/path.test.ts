@@ -121,6 +121,42 @@ test("a Service spreads new connections over its endpoints, and follows them", a
   t.pass();
 });
 
+test("a client keeps its endpoint where the Service asks for session affinity", async (t) => {
+  for (const name of ["left", "right"]) {
+    const pod = await mesh.addPod(name, { node: "a", labels: { app: "sticky" } });
+    await mesh.lab.serve(pod, "hello", ["-p", "7000"]);
+  }
+  const sticky = mesh.addService("sticky", [{ port: 80, targetPort: 7000 }], "sticky", { affinity: true });
+  await mesh.settles(
+    "the Service is there",
+    async () => (await mesh.lab.dial(client, sticky.ipv4, 80, ["--line"])).result === "ok",
+  );
+  for (const family of ["ipv4", "ipv6"] as const) {
+    const seen = new Set<string>();
+    for (let round = 0; round < 10; round++) {
+      const { greeting } = await mesh.lab.greeting(client, sticky[family], 80, ["--end", "close"]);
+      seen.add(hostOf(greeting!.getsockname));
+    }
+    t.is(seen.size, 1, family);
+  }
+});
+
+test("a long connection reports its growth at least every 10 s, on both paths", async (t) => {
+  const flags = ["--send", "130000", "--chunk", "1000", "--every", "100", "--line", "--timeout", "30000"];
+  const reports = [near, far].map((server) => mesh.lab.dialling(client, server.ipv4!, 7000, flags));
+  for (const [index, path] of (["direct", "proxied"] as const).entries()) {
+    const name = [near, far][index]!.name;
+    const grown = await flow(
+      mesh.agent("a"),
+      `growth on the ${path} path`,
+      (seen) => seen.kind === "update" && between("client", name)(seen) && seen.bytesToServer > 20_000,
+      12_000,
+    );
+    t.is(grown.path, path);
+  }
+  for (const { report } of reports) t.like(await report(), { result: "ok", exact: true });
+});
+
 test("flows of a connection to another node are seen by both, marked as crossing in the clear", async (t) => {
   await mesh.lab.dial(client, far.ipv4!, 7000, ["--send", "77", "--line"]);
   const ofClient = between("client", "far");

@@ -23,9 +23,8 @@ export async function run(_args: readonly string[], options: Options, terminal: 
   const lock = `\0weir/${node}`; // held by a running agent, wherever its state directory is
   if ((await answers(lock)) || (await answers(`${directory}/admin.sock`)))
     throw new WeirError("AGENT_RUNNING", { node, directory });
-  const removed = uninstallDatapath(node);
-  removed.push(...(await removeState(directory)));
-  const lines = removed.map((what) => `removed ${what}\n`).join("");
+  const removed = [...uninstallDatapath(node), ...(await removeState(directory)).map((path) => `Removed ${path}.`)];
+  const lines = removed.map((sentence) => `${sentence}\n`).join("");
   terminal.stdout.write(
     options.output === "json" ? json({ removed }) : lines || `There was nothing of node ${node} on this machine.\n`,
   );
