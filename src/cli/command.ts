@@ -1,5 +1,5 @@
 // The form of a command file: what it takes, and what it does. The table loads only the file that is asked for.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Terminal } from "./terminal.ts";
 
 export interface CommandModule {
@@ -33,9 +33,4 @@ export const withServer = (command: Command): Command =>
 
 /** -o, for commands that print something to read. */
 export const withOutput = (command: Command): Command =>
-  command.option("-o, --output <format>", "table or json", parseOutput, "table");
-
-function parseOutput(value: string): string {
-  if (value !== "table" && value !== "json") throw new Error(`expected table or json, got "${value}"`);
-  return value;
-}
+  command.addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table"));

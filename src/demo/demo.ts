@@ -17,24 +17,21 @@ export interface DemoOptions {
 /** Runs until it is stopped, and answers the exit code. */
 export async function runDemo({ print, color, stop }: DemoOptions): Promise<number> {
   print("weir demo: two agents, eight pods, a minute of your time. Making network namespaces and loading eBPF ...");
-  const shop = new Shop();
+  const shop = await Shop.open();
   const watchers: Child[] = [];
-  let failure: Error | undefined;
+  let left: readonly string[] = [];
   try {
-    await shop.open();
     for (const line of introduction(shop.agents)) print(line);
     print(viewHeader);
     for (const agent of shop.agents) watchers.push(watchFlows(agent, print, color));
     if (!stop.aborted) await once(stop, "abort");
-  } catch (error) {
-    failure = error as Error;
+  } finally {
+    print("\nweir demo: removing namespaces, eBPF programs and files ...");
+    await Promise.all(watchers.map((watcher) => watcher.stop(2_000)));
+    left = await shop.close();
+    for (const sentence of left) print(`weir demo: could not be removed: ${sentence}`);
   }
-  print("\nweir demo: removing namespaces, eBPF programs and files ...");
-  await Promise.all(watchers.map((watcher) => watcher.stop(2_000)));
-  const left = await shop.close();
-  for (const sentence of left) print(`could not be removed: ${sentence}`);
-  if (failure !== undefined) throw failure;
-  print(left.length === 0 ? "weir demo: the machine is as it was before." : "weir demo: see what is left above.");
+  if (left.length === 0) print("weir demo: the machine is as it was before.");
   return left.length === 0 ? 0 : 1;
 }
 

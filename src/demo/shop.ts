@@ -1,7 +1,8 @@
 // The demo's small world: two agents, and the pods of its manifests as processes in network namespaces. Plays the part
 // that a kubelet and a container network play elsewhere.
+import { once } from "node:events";
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { isIPv4, isIPv6 } from "node:net";
+import { createServer, isIPv4, isIPv6, type Server } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { Agent } from "./agent.ts";
@@ -33,32 +34,30 @@ export class Shop {
       new Agent({ node, manifests: manifestDirectory, stateDir: `/run/weir/${node}`, metricsPort: 15020 + index }),
   );
   readonly pods = new Map<string, RunningPod>();
-  readonly #network: Network;
+  readonly #network = new Network(prefix);
+  readonly #lock: Server;
   readonly #onExit = () => {
     killChildren();
     this.#network.close();
   };
 
-  constructor() {
-    sweep(prefix);
-    this.#network = new Network(prefix);
+  private constructor(lock: Server) {
+    this.#lock = lock;
     process.once("exit", this.#onExit);
   }
 
-  /** Writes the manifests, makes the namespaces, starts the agents and then every pod. */
-  async open(): Promise<void> {
-    rmSync(runDirectory, { recursive: true, force: true });
-    mkdirSync(runDirectory, { recursive: true });
-    cpSync(join(import.meta.dirname, "manifests"), manifestDirectory, { recursive: true });
-    const manifests = readPods(manifestDirectory);
-    await this.#network.reserve(["10.77.0.0/16", "fd77::/16", "10.96.77.0/24", "fd96:77::/64"]);
-    const networks: NetworkPod[] = [];
-    for (const { name, addresses } of manifests) networks.push(await this.#network.addPod(name, byFamily(addresses)));
-    await Promise.all(this.agents.map((agent) => agent.start()));
-    for (const [index, manifest] of manifests.entries()) this.#startPod(manifest, networks[index]!);
-    await Promise.all(
-      [...this.pods.values()].map(({ process, manifest }) => listening(manifest) && process.line(/^READY$/)),
-    );
+  /** Writes the manifests, makes the namespaces, starts the agents and then every pod; all of it, or nothing stays. */
+  static async open(): Promise<Shop> {
+    const lock = await takeLock();
+    sweep(prefix);
+    const shop = new Shop(lock);
+    try {
+      await shop.#fill();
+      return shop;
+    } catch (error) {
+      await shop.close();
+      throw error;
+    }
   }
 
   pod(name: string): RunningPod {
@@ -75,10 +74,25 @@ export class Shop {
     for (const agent of this.agents) await agent.uninstall().catch((error: Error) => left.push(error.message));
     process.removeListener("exit", this.#onExit);
     this.#network.close();
+    this.#lock.close();
     for (const { options } of this.agents) rmSync(options.stateDir, { recursive: true, force: true });
     rmSync(runDirectory, { recursive: true, force: true });
     removeIfEmpty(dirname(runDirectory));
     return left;
+  }
+
+  async #fill(): Promise<void> {
+    rmSync(runDirectory, { recursive: true, force: true });
+    mkdirSync(runDirectory, { recursive: true });
+    cpSync(join(import.meta.dirname, "manifests"), manifestDirectory, { recursive: true });
+    const manifests = readPods(manifestDirectory);
+    await this.#network.reserve(["10.77.0.0/16", "fd77::/16", "10.96.77.0/24", "fd96:77::/64"]);
+    const networks: NetworkPod[] = [];
+    for (const { name, addresses } of manifests) networks.push(await this.#network.addPod(name, byFamily(addresses)));
+    await Promise.all(this.agents.map((agent) => agent.start()));
+    for (const [index, manifest] of manifests.entries()) this.#startPod(manifest, networks[index]!);
+    const servers = [...this.pods.values()].filter(({ manifest }) => manifest.args.includes("--listen"));
+    await Promise.all(servers.map(({ process }) => process.line(/^READY$/)));
   }
 
   #startPod(manifest: PodManifest, network: NetworkPod): void {
@@ -105,7 +119,16 @@ function removeIfEmpty(directory: string): void {
   }
 }
 
-const listening = (manifest: PodManifest): boolean => manifest.args.includes("--listen");
+/** One demo a machine: it would sweep away the namespaces of the other. The kernel frees the name when we die. */
+async function takeLock(): Promise<Server> {
+  const lock = createServer((connection) => connection.destroy());
+  try {
+    await once(lock.listen({ path: `\0${prefix}` }), "listening");
+  } catch (cause) {
+    throw new Error("another demo is running on this machine: end it with Ctrl-C and start this one again", { cause });
+  }
+  return lock.unref();
+}
 
 function byFamily(addresses: readonly string[]): { ipv4: string | undefined; ipv6: string | undefined } {
   return { ipv4: addresses.find((ip) => isIPv4(ip)), ipv6: addresses.find((ip) => isIPv6(ip)) };

@@ -68,6 +68,8 @@ function compileFilter(filter: FlowFilter, place: FlowPlace): FlowPredicate {
     if (values === undefined || values.length === 0) continue;
     const compile = fields[field];
     if (compile === undefined) throw invalid(`there is no filter "${field}"`);
+    const kind = kinds[field] ?? "string";
+    if (!values.every((value) => value !== null && typeof value === kind)) throw invalid(`"${field}" takes ${kind}s`);
     predicates.push(compile(values, place));
   }
   return (flow) => predicates.every((matches) => matches(flow));
@@ -116,6 +118,18 @@ const fields: Readonly<Record<Field, FieldCompiler>> = {
   ipVersion: (values) => (flow) => values.includes(isIP(flow.source.address) === 6 ? "IPv6" : "IPv4"),
   encrypted: (values) => () => values.includes(false),
   never: () => () => false,
+};
+
+/** Of the values of a field, where they are no text. */
+const kinds: Readonly<Partial<Record<Field, "number" | "boolean" | "object">>> = {
+  sourceIdentity: "number",
+  destinationIdentity: "number",
+  reply: "boolean",
+  encrypted: "boolean",
+  sourceWorkload: "object",
+  destinationWorkload: "object",
+  eventType: "object",
+  tcpFlags: "object",
 };
 
 function byAddress(values: readonly string[], side: (flow: Flow) => FlowSide): FlowPredicate {

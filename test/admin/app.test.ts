@@ -1,5 +1,6 @@
 import test from "ava";
 import { buildAdminApp } from "../../src/admin/app.ts";
+import { errorCatalogue } from "../../src/errors.ts";
 import { cart, web } from "../flows/rows.ts";
 import { elsewhere, testAgent } from "./agent.ts";
 
@@ -85,7 +86,7 @@ test("one flow is found by its id", async (t) => {
   t.deepEqual(missing.body, {
     code: "NOT_FOUND",
     message: "there is no flow a-zz in the memory of this agent",
-    next: "weir get lists what there is.",
+    next: errorCatalogue.NOT_FOUND.next,
   });
 });
 

@@ -1,5 +1,6 @@
 // weir agent
 import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import type { Command } from "commander";
 import { startAgent } from "../../agent.ts";
 import { agentDefaults, parseAgentConfig } from "../../config.ts";
@@ -32,6 +33,7 @@ export function define(command: Command): void {
 
 export async function run(_args: readonly string[], options: Options, terminal: Terminal): Promise<number> {
   const agent = await startAgent(parseAgentConfig(options));
+  flushCompileCache(); // an agent that is killed leaves it to the next one, too
   if (!terminal.signal.aborted) await once(terminal.signal, "abort");
   await agent.stop();
   return Exit.ok;

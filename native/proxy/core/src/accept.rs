@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::address::Endpoint;
 use crate::limit::Place;
-use crate::maps::Maps;
 use crate::plane::{Plane, Shared};
 use crate::pod::Pod;
 use crate::route::Route;
@@ -35,9 +34,8 @@ pub(crate) async fn accept(plane: Shared, pod: Arc<Pod>, listener: Socket) {
 
 /// Never waits, so that refusing is cheap.
 fn take(plane: &Shared, pod: &Arc<Pod>, descriptor: OwnedFd, peer: Endpoint) -> io::Result<()> {
-    let Some(maps) = &plane.maps else { return Ok(()) };
     let client = Socket::new(descriptor)?;
-    let route = route(plane, maps, pod, &client, peer)?;
+    let route = route(plane, pod, &client, peer)?;
     match place(plane, pod) {
         Ok(place) => {
             plane.descriptors.opened(DESCRIPTORS);
@@ -48,9 +46,13 @@ fn take(plane: &Shared, pod: &Arc<Pod>, descriptor: OwnedFd, peer: Endpoint) -> 
     Ok(())
 }
 
-fn route(plane: &Plane, maps: &Maps, pod: &Pod, client: &Socket, peer: Endpoint) -> io::Result<Route> {
+fn route(plane: &Plane, pod: &Pod, client: &Socket, peer: Endpoint) -> io::Result<Route> {
     let snapshot = plane.snapshot.load();
-    Ok(match maps.origin(client.as_fd())? {
+    let origin = match &plane.maps {
+        Some(maps) => maps.origin(client.as_fd())?,
+        None => None,
+    };
+    Ok(match origin {
         Some(origin) => outbound::route(&snapshot, pod.workload, peer, &origin),
         None => inbound::route(&snapshot, pod.workload, peer, client.local()?),
     })

@@ -21,8 +21,8 @@ pub(crate) struct Connections {
 }
 
 const SHARDS: usize = 16;
-/// The kernel's socket cookies never get here.
-const FIRST_ID: u64 = 1 << 63;
+/// The kernel's socket cookies never get here, and TypeScript counts exactly up to 2^53.
+const FIRST_ID: u64 = 1 << 52;
 /// How often the grown ones are looked for; each is reported at most once in UPDATE_INTERVAL.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const UPDATE_INTERVAL: Duration = Duration::from_secs(9); // with the sweep, within 10 s

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use super::*;
 use crate::record::tests::record;
 
+/// Of each batch: the records in it, and those lost before it.
+type Batches = Arc<Mutex<Vec<(usize, u64)>>>;
+
 /// Takes batches, or refuses them.
-fn collector(accepts: bool) -> (Deliver, Arc<Mutex<Vec<(usize, u64)>>>) {
-    let seen = Arc::new(Mutex::new(Vec::new()));
+fn collector(accepts: bool) -> (Deliver, Batches) {
+    let seen = Batches::default();
     let batches = seen.clone();
     let deliver = move |rows: Vec<u8>, lost| {
         batches.lock().unwrap().push((rows.len() / RECORD_BYTES, lost));
