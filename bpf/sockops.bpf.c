@@ -179,6 +179,15 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct bpf_sock
 		on_proxy_connect(ctx, exemption);
 }
 
+/* A server's end that is still to come needs its row; what leaves the pod has left. */
+static __always_inline void on_proxy_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct exemption *exemption = bpf_sk_storage_get(&sk_exempt, sk, 0, 0);
+
+	if (exemption && !(exemption->flags & EXEMPTION_ADMIT))
+		end_admission(ctx);
+}
+
 static __always_inline void on_client_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
 {
 	struct dialled *dialled = bpf_sk_storage_get(&sk_dialled, sk, 0, 0);
@@ -186,8 +195,10 @@ static __always_inline void on_client_established(struct bpf_sock_ops *ctx, stru
 	struct record *record;
 	struct tuple tuple;
 
-	if (!dialled)
+	if (!dialled) {
+		on_proxy_established(ctx, sk);
 		return;
+	}
 	dialled->flags |= DIALLED_ESTABLISHED;
 	msk = bpf_skc_to_mptcp_sock(sk);
 	if (msk) {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::address::Endpoint;
 use crate::limit::Place;
-use crate::plane::{Plane, Shared};
+use crate::plane::Shared;
 use crate::pod::Pod;
 use crate::route::Route;
 use crate::serve::{refuse, serve};
 use crate::socket::Socket;
+use crate::threads::Threads;
 use crate::verdict::Reason;
 use crate::{inbound, outbound};
 
@@ -20,48 +21,64 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 /// A connection has two sockets.
 const DESCRIPTORS: u64 = 2;
 
-/// For ever.
-pub(crate) async fn accept(plane: Shared, pod: Arc<Pod>, listener: Socket) {
-    loop {
-        let Ok((descriptor, peer)) = listener.accept().await else {
-            tokio::time::sleep(RETRY_DELAY).await;
-            continue;
-        };
-        // A socket that ended meanwhile has nothing to tell.
-        let _ = take(&plane, &pod, descriptor, peer);
-    }
+/// What an accept loop works with.
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    pub(crate) plane: Shared,
+    pub(crate) threads: Arc<Threads>,
+    pub(crate) pod: Arc<Pod>,
 }
 
-/// Never waits, so that refusing is cheap.
-fn take(plane: &Shared, pod: &Arc<Pod>, descriptor: OwnedFd, peer: Endpoint) -> io::Result<()> {
-    let client = Socket::new(descriptor)?;
-    let route = route(plane, pod, &client, peer)?;
-    match place(plane, pod) {
-        Ok(place) => {
-            plane.descriptors.opened(DESCRIPTORS);
-            tokio::spawn(serve(plane.clone(), pod.clone(), route, (client, place)));
+impl Acceptor {
+    /// For ever.
+    pub(crate) async fn run(self, listener: Socket) {
+        loop {
+            let Ok((descriptor, peer)) = listener.accept().await else {
+                tokio::time::sleep(RETRY_DELAY).await;
+                continue;
+            };
+            // A socket that ended meanwhile has nothing to tell.
+            let _ = self.take(descriptor, peer);
         }
-        Err(reason) => refuse(plane, pod, route.refused(reason), client),
     }
-    Ok(())
-}
 
-fn route(plane: &Plane, pod: &Pod, client: &Socket, peer: Endpoint) -> io::Result<Route> {
-    let snapshot = plane.snapshot.load();
-    let origin = match &plane.maps {
-        Some(maps) => maps.origin(client.as_fd())?,
-        None => None,
-    };
-    Ok(match origin {
-        Some(origin) => outbound::route(&snapshot, pod.workload, peer, &origin),
-        None => inbound::route(&snapshot, pod.workload, peer, client.local()?),
-    })
-}
-
-fn place(plane: &Plane, pod: &Pod) -> Result<Place, Reason> {
-    if plane.descriptors.is_in_reserve() {
-        return Err(Reason::TableFull);
+    /// Never waits, so that refusing is cheap.
+    fn take(&self, descriptor: OwnedFd, peer: Endpoint) -> io::Result<()> {
+        let (handle, seat) = self.threads.seat();
+        let _within = handle.enter(); // the thread that will carry it is the one to watch it
+        let client = Socket::new(descriptor)?;
+        let route = self.route(&client, peer)?;
+        match self.place() {
+            Ok(place) => {
+                self.plane.descriptors.opened(DESCRIPTORS);
+                let connection = serve(self.plane.clone(), self.pod.clone(), route, client);
+                handle.spawn(async move {
+                    connection.await;
+                    drop((place, seat));
+                });
+            }
+            Err(reason) => refuse(&self.plane, &self.pod, route.refused(reason), client),
+        }
+        Ok(())
     }
-    let limit = plane.snapshot.load().limits().connections_per_pod;
-    pod.connections.take(limit).ok_or(Reason::ConnectionLimit)
+
+    fn route(&self, client: &Socket, peer: Endpoint) -> io::Result<Route> {
+        let snapshot = self.plane.snapshot.load();
+        let origin = match &self.plane.maps {
+            Some(maps) => maps.origin(client.as_fd())?,
+            None => None,
+        };
+        Ok(match origin {
+            Some(origin) => outbound::route(&snapshot, self.pod.workload, peer, &origin),
+            None => inbound::route(&snapshot, self.pod.workload, peer, client.local()?),
+        })
+    }
+
+    fn place(&self) -> Result<Place, Reason> {
+        if self.plane.descriptors.is_in_reserve() {
+            return Err(Reason::TableFull);
+        }
+        let limit = self.plane.snapshot.load().limits().connections_per_pod;
+        self.pod.connections.take(limit).ok_or(Reason::ConnectionLimit)
+    }
 }

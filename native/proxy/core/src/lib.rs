@@ -42,6 +42,7 @@ mod serve;
 mod snapshot;
 mod socket;
 mod stats;
+mod threads;
 mod verdict;
 mod wire;
 mod workload;

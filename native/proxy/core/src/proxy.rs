@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 
-use crate::accept::accept;
+use crate::accept::Acceptor;
 use crate::clock;
 use crate::connections::SWEEP_INTERVAL;
 use crate::error::Error;
-use crate::heartbeat::beat;
+use crate::heartbeat;
 use crate::maps::{MapDescriptors, Maps};
 use crate::namespace::Home;
 use crate::plane::{Plane, Shared};
@@ -22,6 +21,7 @@ use crate::record::Kind;
 use crate::records::Deliver;
 use crate::socket::Socket;
 use crate::stats::Stats;
+use crate::threads::{Running, Threads};
 
 /// How to start.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,9 @@ pub struct ProxyOptions {
 pub struct Proxy {
     plane: Shared,
     home: Home,
-    runtime: Mutex<Option<Runtime>>,
-    handle: Handle,
+    threads: Arc<Threads>,
+    /// None once closed.
+    running: Mutex<Option<Running>>,
     /// By workload. None once draining.
     pods: Mutex<Option<HashMap<u32, Captured>>>,
     /// One delta at a time.
@@ -47,29 +48,21 @@ pub struct Proxy {
 /// The accept loops of a pod; they end with this.
 struct Captured(Vec<AbortHandle>);
 
-/// How long close waits for threads in the middle of something.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-
 impl Proxy {
     /// Starts the threads. Needs nothing of the kernel without maps.
     pub fn new(options: &ProxyOptions) -> Result<Proxy, Error> {
         let maps = options.maps.as_ref().map(Maps::open).transpose()?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(options.threads.max(1))
-            .thread_name("weir-proxy")
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(Error::system("start the node proxy's threads"))?;
         let plane = Arc::new(Plane::new(maps));
         plane.descriptors.refresh();
-        runtime.spawn(beat(plane.clone()));
-        runtime.spawn(report(plane.clone()));
+        let home = Home::new()?;
+        let (threads, running) = Threads::start(options.threads)?;
+        heartbeat::start(&plane, &threads);
+        threads.any().spawn(report(plane.clone()));
         Ok(Proxy {
             plane,
-            home: Home::new()?,
-            handle: runtime.handle().clone(),
-            runtime: Mutex::new(Some(runtime)),
+            home,
+            threads: Arc::new(threads),
+            running: Mutex::new(Some(running)),
             pods: Mutex::new(Some(HashMap::new())),
             applying: Mutex::new(()),
         })
@@ -100,12 +93,13 @@ impl Proxy {
     }
 
     fn run(&self, pod: Arc<Pod>, listeners: Vec<OwnedFd>) -> Result<Captured, Error> {
-        let _within = self.handle.enter();
+        let acceptor = Acceptor { plane: self.plane.clone(), threads: self.threads.clone(), pod };
         let mut captured = Captured(Vec::new());
         for listener in listeners {
+            let handle = self.threads.any();
+            let _within = handle.enter();
             let listener = Socket::new(listener).map_err(Error::system("watch a listener"))?;
-            let task = self.handle.spawn(accept(self.plane.clone(), pod.clone(), listener));
-            captured.0.push(task.abort_handle());
+            captured.0.push(handle.spawn(acceptor.clone().run(listener)).abort_handle());
         }
         Ok(captured)
     }
@@ -128,7 +122,7 @@ impl Proxy {
     /// Starts delivery of record batches.
     pub fn on_records(&self, deliver: Deliver) {
         let plane = self.plane.clone();
-        self.handle.spawn(async move { plane.records.deliver(deliver).await });
+        self.threads.any().spawn(async move { plane.records.deliver(deliver).await });
     }
 
     /// What is counted.
@@ -141,22 +135,21 @@ impl Proxy {
     pub fn drain(&self, deadline: Duration) -> u64 {
         lock(&self.pods).take();
         let plane = self.plane.clone();
-        let waited = self.handle.spawn(async move {
+        let (sender, receiver) = mpsc::channel();
+        self.threads.any().spawn(async move {
             // At the deadline what is left is reset, which is no error.
             let _ = tokio::time::timeout(deadline, plane.connections.none_left()).await;
-            plane.connections.reset(None)
+            let _ = sender.send(plane.connections.reset(None));
         });
-        let (sender, receiver) = std::sync::mpsc::channel();
-        self.handle.spawn(async move { sender.send(waited.await.unwrap_or(0)) });
-        receiver.recv().unwrap_or(0) // the runtime was closed: everything is reset already
+        receiver.recv().unwrap_or(0) // the threads have ended, and everything with them
     }
 
     /// Ends the threads; what is still open is reset.
     pub fn close(&self) {
         lock(&self.pods).take();
-        let runtime = lock(&self.runtime).take();
-        if let Some(runtime) = runtime {
-            runtime.shutdown_timeout(CLOSE_TIMEOUT);
+        let running = lock(&self.running).take();
+        if let Some(running) = running {
+            running.close();
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::connection::Connection;
 use crate::dial::dial;
 use crate::forward::{End, forward};
-use crate::limit::Place;
 use crate::plane::{Plane, Shared};
 use crate::pod::Pod;
 use crate::record::{FLAG_FAILED, FLAG_RESET, Kind};
@@ -20,14 +19,13 @@ struct Listed<'a> {
 }
 
 /// Returns when the connection has ended.
-pub(crate) async fn serve(plane: Shared, pod: Arc<Pod>, route: Route, (client, place): (Socket, Place)) {
+pub(crate) async fn serve(plane: Shared, pod: Arc<Pod>, route: Route, client: Socket) {
     plane.counters.connections.add(1);
     let connection = Arc::new(Connection::new(plane.connections.next_id(), pod.workload, route, client));
     // On the list before policy is asked: a change after the answer finds it there.
     plane.connections.insert(connection.clone());
     let listed = Listed { plane: &plane, connection };
     carry(&plane, pod, &listed.connection).await;
-    drop(place);
 }
 
 /// A connection that is not to be, at a limit.

@@ -16,7 +16,6 @@ async fn an_idle_connection_is_small() {
     let plane = Shared::new(Plane::new(None));
     let namespace = Home::new().unwrap().namespace("/proc/self/ns/net").unwrap();
     let pod = Arc::new(Pod { workload: 1, namespace, connections: Default::default() });
-    let place = pod.connections.take(1).unwrap();
     let endpoint = Endpoint { address: std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets().into(), port: 1 };
     let route = Route {
         role: Role::Arriving,
@@ -29,7 +28,7 @@ async fn an_idle_connection_is_small() {
         judged: Judged::Fixed(Verdict::fixed(Action::Allow, Reason::NoPolicy)),
     };
     let client = Socket::new(crate::socket::own_socket(false).unwrap().into()).unwrap();
-    let task = serve(plane, pod, route, (client, place));
+    let task = serve(plane, pod, route, client);
     assert!(size_of_val(&task) <= TASK_BYTES_MAX, "{} bytes", size_of_val(&task));
     assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX, "{} bytes", size_of::<Connection>());
 }
