@@ -4,7 +4,8 @@ import { common } from "./ava.config.js";
 export default {
   ...common,
   files: ["test/kernel/**/*.test.ts", "test/mesh/**/*.test.ts"],
+  require: ["./test/helpers/one-at-a-time.ts"],
   concurrency: 1,
   serial: true,
-  timeout: "180s",
+  timeout: "300s",
 };

@@ -87,11 +87,11 @@ export class Bench {
   }
 
   /** Opens connections that stay until the child is stopped. */
-  async hold(address: string, port: number, connections: number): Promise<{ child: Child; held: number }> {
+  async hold(address: string, port: number, connections: number): Promise<Held> {
     const argv = [this.#load, "hold", address, String(port), "--connections", String(connections)];
     const child = this.start(this.client, argv);
     const [line] = await child.line(/^\{"held".*$/, 60_000);
-    return { child, held: JSON.parse(line).held };
+    return { ...JSON.parse(line), child };
   }
 
   /** Runs a program in the client pod to its end and answers its lines; throws when it fails. */
@@ -163,6 +163,13 @@ function killGroup(pid: number): void {
   } catch {
     // it ended by itself
   }
+}
+
+/** Connections that are open, and why there are not more. */
+export interface Held {
+  readonly child: Child;
+  readonly held: number;
+  readonly error: string;
 }
 
 /** What the load tool prints; fields by mode. Times of `p50` and so on are in nanoseconds. */

@@ -26,6 +26,17 @@ export function busySeconds(from: CpuReading, to: CpuReading): number {
   return Math.max(0, all - (to.idle - from.idle) - (to.steal - from.steal));
 }
 
+/** CPU time a process has used, all its threads, in seconds; what the kernel does on its behalf in interrupts is not in it. */
+export function processSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [utime = 0, stime = 0] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  return (utime + stime) / ticksPerSecond;
+}
+
 /** Memory of a process and its children: proportional set size in bytes. */
 export function proportionalSetSize(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");

@@ -14,6 +14,7 @@ export class Results {
 
   add(round: number, peer: string, values: Readonly<Record<string, number>>): void {
     for (const [figure, value] of Object.entries(values)) {
+      if (!Number.isFinite(value)) continue;
       const peers = this.#samples.get(figure) ?? new Map<string, number[]>();
       const samples = peers.get(peer) ?? [];
       samples[round] = value;

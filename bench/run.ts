@@ -1,5 +1,7 @@
 // The benchmark: every round measures every row with every peer in turn, so that what drifts, drifts for all.
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { Bench } from "./bench.ts";
 import { describeMachine } from "./machine.ts";
@@ -44,6 +46,7 @@ const makePeers = (bench: Bench): Peer[] => [
 async function main(): Promise<void> {
   const options = readOptions();
   if (process.getuid?.() !== 0) throw new Error("network namespaces and eBPF need root: run this as root.");
+  using _alone = await lock();
   const bench = await Bench.open(options);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
@@ -72,6 +75,16 @@ async function measure(bench: Bench, options: Options): Promise<Run> {
     for (const row of rows)
       if (round === 0 || !row.once) await measureRow(bench, row, inTurn(ready, round), round, results);
   return { about, rows, peers: ready, missing, results };
+}
+
+// Two runs would take each other's namespaces and node names, and measure each other. An abstract socket is free again
+// however its owner ends.
+async function lock(): Promise<Disposable> {
+  const server = createServer().listen("\0weir-bench");
+  await once(server, "listening").catch(() => {
+    throw new Error("another benchmark runs on this machine: wait for it to end.");
+  });
+  return { [Symbol.dispose]: () => server.close() };
 }
 
 async function measureRow(bench: Bench, row: Row, peers: readonly Peer[], round: number, results: Results) {
@@ -146,7 +159,8 @@ const plain = ({ target: { says, needs, bound, unit }, value, met }: ReturnType<
   met: met ?? null,
 });
 
-const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const sentence = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").slice(0, 400);
 
 function readOptions(): Options {
   if (process.argv.includes("--help") || process.argv.includes("-h")) {
@@ -167,4 +181,7 @@ function readOptions(): Options {
   }
 }
 
-await main();
+await main().catch((error) => {
+  process.stderr.write(`bench: ${sentence(error)}\n`);
+  process.exit(1);
+});

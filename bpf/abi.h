@@ -217,6 +217,8 @@ struct guard {
 	__u64 netns;    /* cookie of the captured pod behind it */
 	__u32 workload; /* 0: a neighbour on a bridge that carries captured pods */
 	__u32 reserved;
+	struct address ipv4; /* the pod's own, as in struct pod: most packets need no further look */
+	struct address ipv6;
 };
 
 struct listening_key {

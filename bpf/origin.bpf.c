@@ -7,7 +7,6 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/tcp.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -32,7 +31,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ND_REDIRECT 137
 #define ARP_SENDER_IP 14
 #define ND_TARGET 8
-#define TCP_FLAGS 13
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 
@@ -54,8 +52,12 @@ static __always_inline int drop(__u32 counter)
 /* A pod may use its own addresses; a neighbour any but a captured pod's. */
 static __always_inline bool owns(const struct guard *guard, const struct address *address)
 {
-	struct workload *workload = bpf_map_lookup_elem(&workloads, address);
+	struct workload *workload;
 
+	if (guard->workload && !address_is_zero(address) &&
+	    (address_equal(address, &guard->ipv4) || address_equal(address, &guard->ipv6)))
+		return true;
+	workload = bpf_map_lookup_elem(&workloads, address);
 	if (guard->workload)
 		return workload && workload->workload == guard->workload;
 	return !workload || !(workload->flags & WORKLOAD_LOCAL) || !(workload->flags & WORKLOAD_CAPTURED);
@@ -95,16 +97,19 @@ static __always_inline int check_syn(struct packet *packet)
 {
 	struct tuple *tuple = &packet->tuple;
 	struct workload *destination;
-	__u16 ports[2];
-	__u8 flags;
+	struct {
+		__u16 source_port;
+		__u16 destination_port;
+		__u8 numbers[9];
+		__u8 flags;
+	} head;
 
-	if (bpf_skb_load_bytes(packet->skb, packet->transport + TCP_FLAGS, &flags, sizeof(flags)) ||
-	    bpf_skb_load_bytes(packet->skb, packet->transport, ports, sizeof(ports)))
+	if (bpf_skb_load_bytes(packet->skb, packet->transport, &head, sizeof(head)))
 		return drop(COUNTER_ORIGIN_UNKNOWN_SYN); /* a header cut in two would hide its flags */
-	if ((flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if ((head.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return TC_ACT_UNSPEC;
-	tuple->source_port = bpf_ntohs(ports[0]);
-	tuple->destination_port = bpf_ntohs(ports[1]);
+	tuple->source_port = bpf_ntohs(head.source_port);
+	tuple->destination_port = bpf_ntohs(head.destination_port);
 	destination = bpf_map_lookup_elem(&workloads, &tuple->destination);
 	tuple->netns = destination && destination->netns ? destination->netns : packet->guard->netns;
 	return bpf_map_lookup_elem(&admitted, tuple) ? TC_ACT_UNSPEC : drop(COUNTER_ORIGIN_UNKNOWN_SYN);

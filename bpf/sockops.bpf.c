@@ -290,6 +290,8 @@ static __always_inline void on_server_established(struct bpf_sock_ops *ctx, stru
 	else
 		plain_admission(&client, &accepted.admission);
 	admission_end(&client);
+	if (accepted.admission.path == PATH_DIRECT)
+		return; /* the client's end, on this node too, is recorded for both */
 	accepted.opened_ns = bpf_ktime_get_ns();
 	if (!bpf_sk_storage_get(&sk_accepted, sk, &accepted, BPF_SK_STORAGE_GET_F_CREATE)) {
 		count(COUNTER_STORAGE_FAILED);

@@ -95,7 +95,7 @@ static uint64_t change(const struct variant *v)
 			return elapsed;
 		if (elapsed > PATIENCE_NS)
 			fail("after %" PRIu64 " s connections still meet '%c' where the file asks for '%c'",
-				elapsed / 1000000000u, seen, v->seen);
+			     elapsed / 1000000000u, seen, v->seen);
 		sleep_ns(PROBE_PAUSE_NS);
 	}
 }
@@ -125,6 +125,6 @@ int run_change(int argc, char **argv)
 	}
 	printf("{\"count\":%d,\"relapses\":%d,\"p50\":%" PRIu64 ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64
 	       ",\"max\":%" PRIu64 "}\n",
-		count, relapses, histogram_at(h, 0.5), histogram_at(h, 0.9), histogram_at(h, 0.99), h->max);
+	       count, relapses, histogram_at(h, 0.5), histogram_at(h, 0.9), histogram_at(h, 0.99), h->max);
 	return 0;
 }

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct options options = {.seconds = 3, .warmup = 0.5, .connections = 1, .size = 64 * 1024};
+struct options options = { .seconds = 3, .warmup = 0.5, .connections = 1, .size = 64 * 1024 };
 atomic_bool measuring;
 atomic_bool stopping;
 
@@ -36,7 +36,7 @@ double now(void)
 
 void sleep_ns(uint64_t ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
 	nanosleep(&t, NULL);
 }
 
@@ -54,7 +54,7 @@ void fail(const char *what, ...)
 int dial(void)
 {
 	int on = 1;
-	struct timeval limit = {.tv_sec = 10};
+	struct timeval limit = { .tv_sec = 10 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
@@ -67,8 +67,8 @@ int dial(void)
 	return -1;
 }
 
-void run_phases(
-	void *(*worker)(void *), void *state, size_t state_size, void (*at_measuring)(void), struct cpu readings[2])
+void run_phases(void *(*worker)(void *), void *state, size_t state_size, void (*at_measuring)(void),
+		struct cpu readings[2])
 {
 	pthread_t threads[options.connections];
 	for (int i = 0; i < options.connections; i++)

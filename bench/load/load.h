@@ -57,8 +57,8 @@ void cpu_print(struct cpu from, struct cpu to);
 extern atomic_bool measuring;
 extern atomic_bool stopping;
 // Starts options.connections threads, runs the phases, joins; `readings` get the CPU times around the measured phase.
-void run_phases(
-	void *(*worker)(void *), void *state, size_t state_size, void (*at_measuring)(void), struct cpu readings[2]);
+void run_phases(void *(*worker)(void *), void *state, size_t state_size, void (*at_measuring)(void),
+		struct cpu readings[2]);
 
 int run_serve(int argc, char **argv);
 int run_stream(void);

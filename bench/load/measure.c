@@ -59,7 +59,7 @@ struct cpu cpu_read(void)
 	double tick = (double)sysconf(_SC_CLK_TCK);
 	FILE *file = fopen("/proc/stat", "r");
 	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait,
-			     &irq, &softirq, &steal) != 8)
+			    &irq, &softirq, &steal) != 8)
 		fail("cannot read the CPU times in /proc/stat");
 	fclose(file);
 	return (struct cpu){
@@ -76,5 +76,5 @@ void cpu_print(struct cpu from, struct cpu to)
 	double steal = to.steal - from.steal;
 	double busy = all - (to.idle - from.idle) - steal;
 	printf("\"busySeconds\":%.3f,\"softirqSeconds\":%.3f,\"stealSeconds\":%.3f", busy > 0 ? busy : 0,
-		to.softirq - from.softirq, steal);
+	       to.softirq - from.softirq, steal);
 }

@@ -82,10 +82,10 @@ static int run(void *(*worker)(void *))
 	}
 	const struct histogram *h = &workers[0].histogram;
 	printf("{\"count\":%" PRIu64 ",\"seconds\":%.6f,\"errors\":%" PRIu64 ",\"lastError\":\"%s\",", h->count,
-		readings[1].at - readings[0].at, workers[0].errors,
-		workers[0].errors ? strerror(workers[0].last_errno) : "");
+	       readings[1].at - readings[0].at, workers[0].errors,
+	       workers[0].errors ? strerror(workers[0].last_errno) : "");
 	printf("\"p50\":%" PRIu64 ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 ",", histogram_at(h, 0.5),
-		histogram_at(h, 0.9), histogram_at(h, 0.99), h->max);
+	       histogram_at(h, 0.9), histogram_at(h, 0.99), h->max);
 	cpu_print(readings[0], readings[1]);
 	printf("}\n");
 	return 0;

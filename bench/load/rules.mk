@@ -7,7 +7,7 @@ BENCH_HEADERS := $(wildcard bench/load/*.h)
 load: build/bench/load
 
 build/bench/load: $(BENCH_SOURCES) $(BENCH_HEADERS) bench/load/rules.mk
-	@mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror -pthread -o $@ $(BENCH_SOURCES)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror -pthread -o $@ $(BENCH_SOURCES)
 
 format: format-load
 format-load:

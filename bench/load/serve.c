@@ -36,7 +36,7 @@ static atomic_uint accepted;
 
 static void watch(int epoll, int fd, uint32_t events)
 {
-	struct epoll_event event = {.events = events, .data.fd = fd};
+	struct epoll_event event = { .events = events, .data.fd = fd };
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
 		fail("cannot watch a socket: %s", strerror(errno));
 }
@@ -61,7 +61,7 @@ static void accept_one(int listener, int self)
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	connections[fd] = (struct connection){.mode = c->mode};
+	connections[fd] = (struct connection){ .mode = c->mode };
 	watch(epolls[c->mode == ONCE ? self : (int)(accepted++ % WORKERS)], fd, EPOLLIN);
 }
 
@@ -112,11 +112,11 @@ static void listen_on(const char *what)
 		fail("cannot serve \"%s\": expected sink:PORT, echo:PORT, once:PORT or byte=C:PORT", what);
 	int on = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1)) };
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) != 0 || listen(fd, 4096) != 0)
 		fail("cannot listen on port %s: %s", colon + 1, strerror(errno));
-	connections[fd] = (struct connection){.mode = mode, .listener = true, .byte = what[5]};
+	connections[fd] = (struct connection){ .mode = mode, .listener = true, .byte = what[5] };
 	for (int i = 0; i < WORKERS; i++)
 		watch(epolls[i], fd, EPOLLIN | EPOLLEXCLUSIVE);
 }

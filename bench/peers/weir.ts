@@ -6,7 +6,9 @@
 //   weir-two-nodes   two agents: the client's node proxy and the server's, one after the other
 //   weir-large       as weir-direct, with thousands of workloads on other nodes
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { Agent, weir } from "../../src/demo/agent.ts";
 import { killChildren } from "../../src/demo/child.ts";
 import { attempt } from "../../src/demo/command.ts";
@@ -36,8 +38,6 @@ export const weirModes: readonly Mode[] = [
   },
   { name: "weir-large", title: "Weir, many workloads", serverNode: "bench-1", agents: ["bench-1"], crowd: true },
 ];
-
-const metricsPorts = { "bench-1": 15920, "bench-2": 15921 } as const;
 
 export class WeirPeer implements Peer {
   readonly name: string;
@@ -79,7 +79,7 @@ export class WeirPeer implements Peer {
     rmSync(this.manifests, { recursive: true, force: true });
     writeMesh(this.#bench, this.manifests, { client: "bench-1", server: this.#mode.serverNode });
     if (this.#mode.crowd) writeCrowd(this.manifests, this.#bench.options.workloads);
-    this.#agents = this.#mode.agents.map((node) => this.#agent(node));
+    this.#agents = await Promise.all(this.#mode.agents.map((node) => this.#agent(node)));
     const before = performance.now();
     await Promise.all(this.#agents.map((agent) => agent.start(120_000)));
     this.startupSeconds = (performance.now() - before) / 1000;
@@ -106,11 +106,11 @@ export class WeirPeer implements Peer {
     };
   }
 
-  #agent(node: keyof typeof metricsPorts): Agent {
+  async #agent(node: string): Promise<Agent> {
     const stateDir = `${this.#bench.directory}/state-${node}`;
     mkdirSync(stateDir, { recursive: true });
     const flags = ["--log-level", "warn", "--drain-timeout", "500ms", "--proxy-threads", "2"];
-    return new Agent({ node, manifests: this.manifests, stateDir, metricsPort: metricsPorts[node], flags });
+    return new Agent({ node, manifests: this.manifests, stateDir, metricsPort: await freePort(), flags });
   }
 
   async #memoryOf(agent: Agent) {
@@ -120,8 +120,8 @@ export class WeirPeer implements Peer {
 
   // A row that says "proxied" must not have measured something else: a few connections, then the counters.
   async #provePath(): Promise<void> {
-    const argv = ["connect", this.address, String(ports.once), "--seconds", "0.1", "--warmup", "0"];
-    const { count } = await this.#bench.loadTool(argv);
+    const argv = ["connect", this.address, String(ports.once), "--seconds", "0.3", "--warmup", "0"];
+    const { count, errors, lastError } = await this.#bench.loadTool(argv);
     const [direct, ...carried] = await Promise.all([
       this.#agents[0]!.metrics().then((text) => readSeries(text, 'weir_kernel_events_total{event="connect_direct"}')),
       ...this.#agents.map((agent) => agent.metrics().then((text) => readSeries(text, "weir_proxy_connections_total"))),
@@ -130,13 +130,22 @@ export class WeirPeer implements Peer {
     const right = proxied ? carried.every((connections) => connections >= count) : direct! >= count;
     if (count > 0 && right) return;
     throw new Error(
-      `${this.title}: of ${count} connections ${direct} were direct and the node proxies carried ${carried.join(" and ")}`,
+      `of ${count} connections ${direct} were direct and the node proxies carried ${carried.join(" and ")}; ` +
+        `${errors} failed${errors > 0 ? `: ${lastError}` : ""}`,
     );
   }
 
   #uninstallNow(): void {
     for (const node of this.#mode.agents) spawnSync(weir, ["uninstall", "--node", node]);
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
 
 function readSeries(text: string, series: string): number {

@@ -21,6 +21,7 @@ export const hook: Row = {
   name: "hook",
   figures: [
     ...hooks.map(({ figure, title }) => ({ name: figure, title, unit: "ns", digits: 0 })),
+    { name: "hook.all", title: "all hooks together, each short connection", unit: "ns", digits: 0 },
     { name: "hook.connectService", title: "connect hook, dialling a Service", unit: "ns", digits: 0 },
   ],
   measures: (peer) => peer.name === "weir-direct",
@@ -35,6 +36,7 @@ export const hook: Row = {
       const after = await readTimes(bpftool);
       return {
         ...Object.fromEntries(hooks.map(({ figure, link }) => [figure, meanNs(before, between, link)])),
+        "hook.all": (totalNs(between) - totalNs(before)) / runs(before, between, "connect4"),
         "hook.connectService": meanNs(between, after, "connect4"),
       };
     });
@@ -82,6 +84,11 @@ function meanNs(before: Map<string, Times>, after: Map<string, Times>, hook: str
   if (from === undefined || to === undefined || to.runs === from.runs) throw new Error(`the ${hook} hook never ran`);
   return (to.ns - from.ns) / (to.runs - from.runs);
 }
+
+const totalNs = (times: Map<string, Times>): number => [...times.values()].reduce((sum, { ns }) => sum + ns, 0);
+
+const runs = (before: Map<string, Times>, after: Map<string, Times>, hook: string): number =>
+  (after.get(hook)?.runs ?? 0) - (before.get(hook)?.runs ?? 0);
 
 async function withStatistics<T>(measure: () => Promise<T>): Promise<T> {
   const before = readFileSync(setting, "utf8");

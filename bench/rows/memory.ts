@@ -24,7 +24,8 @@ export const memory: Row = {
     await sleep(settleMs);
     const idle = await peer.memory();
     const wanted = Math.min(bench.options.connections, Math.floor((descriptorLimit() - descriptorsKept) / 2));
-    const { child, held } = await bench.hold(peer.address, ports.echo, wanted);
+    const { child, held, error } = await bench.hold(peer.address, ports.echo, wanted);
+    if (held < wanted) process.stderr.write(`  only ${held} of ${wanted} connections could be opened: ${error}\n`);
     await sleep(settleMs / 2);
     const loaded = await peer.memory();
     await child.stop(1_000);

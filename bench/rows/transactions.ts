@@ -2,19 +2,34 @@
 import { type Bench, type Measured, ports } from "../bench.ts";
 import { busySeconds, readCpu } from "../machine.ts";
 import type { Peer } from "../peers/peer.ts";
-import { carriesLoad, type Row } from "./row.ts";
+import { carriesLoad, type Figure, type Row, withOwnCpus } from "./row.ts";
+
+const cpuFigures = (name: string, title: string): Figure[] => [
+  { name: `${name}.cpu`, title: `${title}: CPU of the machine`, unit: "s/1000", digits: 4 },
+  { name: `${name}.own`, title: `${title}: CPU of the peer's processes`, unit: "s/1000", digits: 4 },
+];
+
+const cpuValues = (name: string, count: number, seconds: number, busySeconds: number, ownCpus: number) => ({
+  [`${name}.cpu`]: (busySeconds / count) * 1e3,
+  [`${name}.own`]: ((ownCpus * seconds) / count) * 1e3,
+});
 
 const roundTrips = (name: string, title: string, measure: (bench: Bench, peer: Peer) => Promise<Measured>): Row => ({
   name,
   figures: [
     { name: `${name}.p50`, title: `${title} p50`, unit: "µs", digits: 1 },
     { name: `${name}.p99`, title: `${title} p99`, unit: "µs", digits: 1 },
-    { name: `${name}.cpu`, title: `${title}: CPU of the machine`, unit: "s/1000", digits: 4 },
+    ...cpuFigures(name, title),
   ],
   measures: carriesLoad,
   async run(bench, peer) {
-    const { p50, p99, busySeconds, count } = refuseErrors(await measure(bench, peer));
-    return { [`${name}.p50`]: p50 / 1e3, [`${name}.p99`]: p99 / 1e3, [`${name}.cpu`]: (busySeconds / count) * 1e3 };
+    const [measured, ownCpus] = await withOwnCpus(peer, () => measure(bench, peer));
+    const { p50, p99, busySeconds, count, seconds } = refuseErrors(measured);
+    return {
+      [`${name}.p50`]: p50 / 1e3,
+      [`${name}.p99`]: p99 / 1e3,
+      ...cpuValues(name, count, seconds, busySeconds, ownCpus),
+    };
   },
 });
 
@@ -34,15 +49,17 @@ export const newConnections: Row = {
   figures: [
     { name: "connect.rate", title: "new connections", unit: "1/s", digits: 0 },
     { name: "connect.p99", title: "new connection, whole life p99", unit: "µs", digits: 0 },
-    { name: "connect.cpu", title: "new connections: CPU of the machine", unit: "s/1000", digits: 4 },
+    ...cpuFigures("connect", "new connections"),
   ],
   measures: carriesLoad,
   async run(bench, peer) {
-    const measured = refuseErrors(await bench.load("connect", peer.address, ports.once, ["--connections", "8"]));
+    const load = () => bench.load("connect", peer.address, ports.once, ["--connections", "8"]);
+    const [measured, ownCpus] = await withOwnCpus(peer, load);
+    const { count, seconds, p99, busySeconds } = refuseErrors(measured);
     return {
-      "connect.rate": measured.count / measured.seconds,
-      "connect.p99": measured.p99 / 1e3,
-      "connect.cpu": (measured.busySeconds / measured.count) * 1e3,
+      "connect.rate": count / seconds,
+      "connect.p99": p99 / 1e3,
+      ...cpuValues("connect", count, seconds, busySeconds, ownCpus),
     };
   },
 };
@@ -53,16 +70,21 @@ export const http: Row = {
   figures: [
     { name: "http.rate", title: "HTTP keep-alive", unit: "requests/s", digits: 0 },
     { name: "http.p99", title: "HTTP keep-alive p99", unit: "ms", digits: 2 },
-    { name: "http.cpu", title: "HTTP keep-alive: CPU of the machine", unit: "s/1000", digits: 4 },
+    ...cpuFigures("http", "HTTP keep-alive"),
   ],
   measures: carriesLoad,
   async run(bench, peer) {
     const { seconds, warmup } = bench.options;
     await wrk(bench, peer.address, Math.max(1, Math.round(warmup)));
     const before = readCpu();
-    const said = await wrk(bench, peer.address, Math.max(1, Math.round(seconds)));
+    const load = () => wrk(bench, peer.address, Math.max(1, Math.round(seconds)));
+    const [said, ownCpus] = await withOwnCpus(peer, load);
     const busy = busySeconds(before, readCpu());
-    return { "http.rate": said.rate, "http.p99": said.p99, "http.cpu": (busy / said.requests) * 1e3 };
+    return {
+      "http.rate": said.rate,
+      "http.p99": said.p99,
+      ...cpuValues("http", said.requests, said.requests / said.rate, busy, ownCpus),
+    };
   },
 };
 

@@ -25,7 +25,8 @@ std::string link_name(uint32_t ifindex)
 
 }
 
-Guards::Guarded Guards::guard(uint64_t cookie, uint32_t workload, int netns, const std::vector<Interface> &interfaces)
+Guards::Guarded Guards::guard(uint64_t cookie, const struct pod &pod, int netns,
+			      const std::vector<Interface> &interfaces)
 {
 	struct guard row = {};
 	Guarded guarded = {};
@@ -33,7 +34,9 @@ Guards::Guarded Guards::guard(uint64_t cookie, uint32_t workload, int netns, con
 	std::set<uint32_t> ends;
 
 	row.netns = cookie;
-	row.workload = workload;
+	row.workload = pod.workload;
+	row.ipv4 = pod.ipv4;
+	row.ipv6 = pod.ipv6;
 	for (const Interface &interface : interfaces) {
 		if (id < 0 || interface.peer_namespace != id || interface.kind != "veth")
 			continue;

@@ -29,7 +29,7 @@ public:
 	};
 
 	/* Guards the host ends of a pod's veths. Called again, it puts right what is missing. */
-	Guarded guard(uint64_t cookie, uint32_t workload, int netns, const std::vector<Interface> &interfaces);
+	Guarded guard(uint64_t cookie, const struct pod &pod, int netns, const std::vector<Interface> &interfaces);
 	void release(uint64_t cookie);
 	/* Guards the neighbours of captured pods and no others; answers what was missing. */
 	std::vector<std::string> guard_neighbours(const std::vector<Interface> &interfaces);

@@ -171,7 +171,7 @@ void Pods::repair_pod(uint64_t cookie, const Listening::Ports &ports, const std:
 	}
 	for (uint16_t port : listening.repair(cookie, pod.row.slot, netns.get(), ports))
 		found->push_back("Port " + std::to_string(port) + " of " + who + " listened and was not in the table.");
-	for (const std::string &sentence : guards.guard(cookie, pod.row.workload, netns.get(), interfaces).fixed)
+	for (const std::string &sentence : guards.guard(cookie, pod.row, netns.get(), interfaces).fixed)
 		found->push_back(sentence);
 }
 
@@ -227,7 +227,7 @@ Guards::Guarded Pods::put_in_force(uint64_t cookie, int netns)
 	listening.seed(cookie, row.slot, netns);
 	if (program)
 		attach_lookup(cookie, netns, program);
-	Guards::Guarded guarded = guards.guard(cookie, row.workload, netns, interfaces);
+	Guards::Guarded guarded = guards.guard(cookie, row, netns, interfaces);
 	guards.guard_neighbours(interfaces);
 	return guarded;
 }

@@ -47,7 +47,7 @@ export class Network {
     this.#reserved.push(...cidrs);
     await this.#ip(
       undefined,
-      cidrs.map((cidr) => `route add unreachable ${cidr}`),
+      cidrs.map((cidr) => `route replace unreachable ${cidr}`),
     );
   }
 
@@ -156,11 +156,14 @@ export class Network {
   }
 }
 
-/** Removes what a run that was killed left behind under this prefix; answers how much there was. */
-export function sweep(prefix: string): number {
-  const listed = spawnSync("ip", ["netns", "list"], { encoding: "utf8" }).stdout;
-  const names = listed.split("\n").map((line) => line.split(" ")[0] ?? "");
-  const left = names.filter((name) => name.startsWith(`${prefix}-`));
-  for (const name of left) spawnSync("ip", ["netns", "del", name]);
-  return left.length;
+/** Removes what a run that was killed left behind under this prefix. */
+export function sweep(prefix: string): void {
+  const names = (...argv: string[]) => spawnSync("ip", argv, { encoding: "utf8" }).stdout.split("\n");
+  // Interfaces first: they would outlive their namespace for a moment, and be in the way.
+  const interfaces = names("-brief", "link").map((line) => line.split(/[ @]/)[0] ?? "");
+  const ours = interfaces.filter((name) => new RegExp(`^${prefix}[vb]\\d+$`).test(name));
+  for (const name of ours) spawnSync("ip", ["link", "del", name]);
+  const namespaces = names("netns", "list").map((line) => line.split(" ")[0] ?? "");
+  for (const name of namespaces.filter((name) => name.startsWith(`${prefix}-`)))
+    spawnSync("ip", ["netns", "del", name]);
 }

@@ -2,7 +2,7 @@
 import type { Names } from "../mesh/names.ts";
 import { isServerEnd, type Workload } from "../mesh/workload.ts";
 import type { Adoption } from "./live.ts";
-import { Action, End, encodeRecord, Kind, Path, RECORD_SIZE } from "./record.ts";
+import { Action, End, encodeRecord, Kind, Path, RECORD_LAYOUT, RECORD_SIZE } from "./record.ts";
 import { movedBytes, type SocketFigures } from "./socket.ts";
 
 /**
@@ -13,7 +13,10 @@ export function adoptionsOf(sockets: readonly SocketFigures[], names: Names, now
   return sockets.flatMap((socket) => {
     const local = names.workloadAt(socket.local);
     if (local === undefined || Buffer.compare(socket.local, socket.remote) === 0) return [];
-    return [{ socket, row: rowOf(socket, local, names.workloadAt(socket.remote), nowNs) }];
+    const remote = names.workloadAt(socket.remote);
+    const row = rowOf(socket, local, remote, nowNs);
+    // Of a direct connection the client's end speaks for both.
+    return row[PATH] === Path.direct && row[END] === End.destination ? [] : [{ socket, row }];
   });
 }
 
@@ -69,3 +72,6 @@ const noVerdict = {
   dryRunRule: 0,
   generation: 0,
 };
+
+const PATH = RECORD_LAYOUT.path.offset;
+const END = RECORD_LAYOUT.end.offset;

@@ -2,6 +2,7 @@
 import type { Names } from "../mesh/names.ts";
 import { adoptionsOf } from "./adoption.ts";
 import type { LiveConnections } from "./live.ts";
+import { withServerEnds } from "./mirror.ts";
 import type { FlowRing, RecordSource } from "./ring.ts";
 import type { SocketFigures } from "./socket.ts";
 
@@ -27,13 +28,14 @@ export class FlowIntake {
   ingest(source: RecordSource, batch: Uint8Array, lost: number): void {
     const rows = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
     this.#live.record(rows);
-    this.#counter.record(rows);
-    this.#ring.ingest(source, rows, lost);
+    const both = withServerEnds(rows);
+    this.#counter.record(both);
+    this.#ring.ingest(source, both, lost);
   }
 
   /** Every 10 s: what the live connections have moved, from a dump of all captured namespaces. */
   update(sockets: readonly SocketFigures[], nowNs: number): void {
-    const rows = this.#live.update(sockets, nowNs);
+    const rows = withServerEnds(this.#live.update(sockets, nowNs));
     if (rows.length === 0) return;
     this.#counter.record(rows);
     this.#ring.ingest("agent", rows, 0);
@@ -41,7 +43,7 @@ export class FlowIntake {
 
   /** At the start, and when a pod is captured, before the node proxy opens anything there. */
   adopt(sockets: readonly SocketFigures[], names: Names, nowNs: number): void {
-    const rows = this.#live.adopt(adoptionsOf(sockets, names, nowNs));
+    const rows = withServerEnds(this.#live.adopt(adoptionsOf(sockets, names, nowNs)));
     if (rows.length === 0) return;
     this.#counter.adopt(rows);
     this.#ring.ingest("agent", rows, 0);

@@ -25,6 +25,11 @@ export interface RecheckOptions {
   readonly isServer: (connection: bigint) => boolean | undefined;
 }
 
+interface Found {
+  readonly capture: Capture;
+  readonly socket: Socket;
+}
+
 interface Candidate {
   readonly socket: Socket;
   readonly cookie: bigint;
@@ -44,7 +49,11 @@ export function recheck(
   guarded: ReadonlySet<number>,
 ): Revocation[] {
   const { datapath, authorize } = options;
-  const candidates = captures.flatMap((capture) => candidatesOf(options, capture, guarded));
+  const found = dump(options, captures);
+  const isServer = serverEnds(options, found);
+  const candidates = found
+    .flatMap((end) => candidatesOf(options, end.capture, end.socket, isServer(end)))
+    .filter(({ connection }) => guarded.has(connection.destinationWorkload));
   if (candidates.length === 0) return [];
   const questions = encodeQuestions(candidates.map(({ connection }) => connection));
   const answers = decodeAnswers(authorize(questions)).answers;
@@ -57,23 +66,47 @@ export function recheck(
 }
 
 // Both ends of a connection on this node are found, each in its own namespace.
-function candidatesOf(options: RecheckOptions, capture: Capture, guarded: ReadonlySet<number>): Candidate[] {
-  const { workload: local, cookie } = capture;
-  return options.datapath.sockets(cookie).flatMap((socket) => {
-    if (addressKey(socket.local) === addressKey(socket.remote)) return []; // to itself, or a leg of the node proxy
-    const remote = options.names.workloadAt(socket.remote);
-    const server = isServer(options, socket, local, remote);
-    const destination = server ? local : remote;
-    if (destination === undefined || !guarded.has(destination.id)) return [];
-    const connection = server ? toLocal(socket, local, remote) : toRemote(socket, local, destination);
-    return [{ socket, cookie, connection, clientPort: server ? socket.remotePort : socket.localPort }];
-  });
+function candidatesOf(
+  options: RecheckOptions,
+  { workload: local, cookie }: Capture,
+  socket: Socket,
+  server: boolean,
+): Candidate[] {
+  const remote = options.names.workloadAt(socket.remote);
+  const destination = server ? local : remote;
+  if (destination === undefined) return [];
+  const connection = server ? toLocal(socket, local, remote) : toRemote(socket, local, destination);
+  return [{ socket, cookie, connection, clientPort: server ? socket.remotePort : socket.localPort }];
 }
 
-function isServer(options: RecheckOptions, socket: Socket, local: Workload, remote: Workload | undefined): boolean {
-  if (socket.state === TCP_SYN_SENT) return false;
-  if (socket.state === TCP_SYN_RECV) return true;
-  return options.isServer(socket.connection) ?? isServerEnd(local, socket.localPort, remote, socket.remotePort);
+/** Sockets of captured pods with the pod they are in; what goes to itself, or is a leg of the node proxy, left out. */
+const dump = (options: RecheckOptions, captures: readonly Capture[]): Found[] =>
+  captures.flatMap((capture) =>
+    options.datapath
+      .sockets(capture.cookie)
+      .filter((socket) => addressKey(socket.local) !== addressKey(socket.remote))
+      .map((socket) => ({ capture, socket })),
+  );
+
+/** Tells a server's end: by what records told of this end or of the other one, else by its ports. */
+function serverEnds(options: RecheckOptions, found: readonly Found[]): (found: Found) => boolean {
+  const known = ({ socket }: Found) =>
+    socket.state === TCP_SYN_SENT ? false : socket.state === TCP_SYN_RECV ? true : options.isServer(socket.connection);
+  const clients = new Set(found.filter((end) => known(end) === false).map(({ socket }) => endsKey(socket, false)));
+  return (end) => {
+    const { socket, capture } = end;
+    const { localPort, remote, remotePort } = socket;
+    return (
+      known(end) ??
+      (clients.has(endsKey(socket, true)) ||
+        isServerEnd(capture.workload, localPort, options.names.workloadAt(remote), remotePort))
+    );
+  };
+}
+
+function endsKey({ local, localPort, remote, remotePort }: Socket, reversed: boolean): string {
+  const [here, there] = [`${addressKey(local)} ${localPort}`, `${addressKey(remote)} ${remotePort}`];
+  return reversed ? `${there} ${here}` : `${here} ${there}`;
 }
 
 const toLocal = (socket: Socket, local: Workload, remote: Workload | undefined): Connection => ({

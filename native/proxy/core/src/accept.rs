@@ -10,7 +10,7 @@ use crate::limit::Place;
 use crate::plane::Shared;
 use crate::pod::Pod;
 use crate::route::Route;
-use crate::serve::{refuse, serve};
+use crate::serve::{Accepted, refuse, serve};
 use crate::socket::Socket;
 use crate::threads::Threads;
 use crate::verdict::Reason;
@@ -51,11 +51,8 @@ impl Acceptor {
         match self.place() {
             Ok(place) => {
                 self.plane.descriptors.opened(DESCRIPTORS);
-                let connection = serve(self.plane.clone(), self.pod.clone(), route, client);
-                handle.spawn(async move {
-                    connection.await;
-                    drop((place, seat));
-                });
+                let accepted = Accepted { client, place, seat };
+                handle.spawn(serve(self.plane.clone(), self.pod.clone(), route, accepted));
             }
             Err(reason) => refuse(&self.plane, &self.pod, route.refused(reason), client),
         }

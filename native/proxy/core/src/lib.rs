@@ -30,6 +30,7 @@ mod matching;
 mod namespace;
 mod outbound;
 mod pattern;
+mod pipe;
 mod plane;
 mod pod;
 mod policy;

@@ -5,12 +5,21 @@ use std::sync::Arc;
 use crate::connection::Connection;
 use crate::dial::dial;
 use crate::forward::{End, forward};
+use crate::limit::Place;
 use crate::plane::{Plane, Shared};
 use crate::pod::Pod;
 use crate::record::{FLAG_FAILED, FLAG_RESET, Kind};
 use crate::route::Route;
 use crate::socket::Socket;
+use crate::threads::Seat;
 use crate::verdict::Reason;
+
+/// A client's socket and what it takes up, given back at the end.
+pub(crate) struct Accepted {
+    pub(crate) client: Socket,
+    pub(crate) place: Place,
+    pub(crate) seat: Seat,
+}
 
 /// Takes the connection off the list however its task ends.
 struct Listed<'a> {
@@ -19,7 +28,8 @@ struct Listed<'a> {
 }
 
 /// Returns when the connection has ended.
-pub(crate) async fn serve(plane: Shared, pod: Arc<Pod>, route: Route, client: Socket) {
+pub(crate) async fn serve(plane: Shared, pod: Arc<Pod>, route: Route, accepted: Accepted) {
+    let Accepted { client, place: _place, seat: _seat } = accepted;
     plane.counters.connections.add(1);
     let connection = Arc::new(Connection::new(plane.connections.next_id(), pod.workload, route, client));
     // On the list before policy is asked: a change after the answer finds it there.

@@ -182,3 +182,22 @@ fn many_megabytes_arrive_whole_in_both_directions_at_once() {
     }
     assert_eq!(ends.forward.join().unwrap(), (End::Finished, BYTES as u64, BYTES as u64));
 }
+
+#[test]
+fn a_pipe_moves_what_it_was_given_and_no_more() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _within = runtime.enter();
+    let ((mut near, from), (mut far, to)) = (pair(), pair());
+    let (from, to) = (Socket::new(from).unwrap(), Socket::new(to).unwrap());
+    let mut pipe = Pipe::take().unwrap();
+    assert_eq!(pipe.fill(&from).unwrap_err(), Errno::AGAIN);
+    near.write_all(b"through the kernel").unwrap();
+    near.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(pipe.fill(&from).unwrap(), 18);
+    assert_eq!((pipe.is_empty(), pipe.drain(&to).unwrap(), pipe.is_empty()), (false, 18, true));
+    assert_eq!(pipe.fill(&from).unwrap(), 0);
+    to.finish().unwrap();
+    let mut received = String::new();
+    far.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "through the kernel");
+}

@@ -28,7 +28,10 @@ async fn an_idle_connection_is_small() {
         judged: Judged::Fixed(Verdict::fixed(Action::Allow, Reason::NoPolicy)),
     };
     let client = Socket::new(crate::socket::own_socket(false).unwrap().into()).unwrap();
-    let task = serve(plane, pod, route, client);
+    let (threads, running) = crate::threads::Threads::start(1).unwrap();
+    let (place, seat) = (pod.connections.take(1).unwrap(), threads.seat().1);
+    let task = serve(plane, pod, route, Accepted { client, place, seat });
     assert!(size_of_val(&task) <= TASK_BYTES_MAX, "{} bytes", size_of_val(&task));
+    running.close();
     assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX, "{} bytes", size_of::<Connection>());
 }
