@@ -6,9 +6,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "address.h"
+#include "judge.h"
 #include "maps.h"
 #include "record.h"
-#include "verdict.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -139,26 +139,6 @@ static __always_inline int refuse(struct attempt *attempt, __u32 reason)
 	return CONNECT_REFUSE;
 }
 
-/* Keeps what was dialled where getpeername and sockops find it; MPTCP asks the former on its own socket. */
-static __always_inline bool remember(struct attempt *attempt)
-{
-	struct mptcp_sock *msk;
-	struct dialled *kept;
-
-	kept = bpf_sk_storage_get(&sk_dialled, attempt->sk, &attempt->dialled, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!kept) {
-		count(COUNTER_STORAGE_FAILED);
-		return false;
-	}
-	msk = bpf_skc_to_mptcp_sock(attempt->sk);
-	if (msk) {
-		kept = bpf_sk_storage_get(&sk_dialled, msk, &attempt->dialled, BPF_SK_STORAGE_GET_F_CREATE);
-		if (kept && kept->first_subflow == attempt->dialled.first_subflow)
-			*kept = attempt->dialled;
-	}
-	return true;
-}
-
 /* A later subflow of an MPTCP connection cannot join one that ends in the node proxy. */
 static __always_inline bool is_later_subflow(const struct attempt *attempt)
 {
@@ -182,16 +162,19 @@ static __always_inline bool proxy_is_away(const struct attempt *attempt, bool ip
 	return false;
 }
 
+/* What was rewritten is remembered here; the rest before the SYN, by sockops, which keeps it out of connect's time. */
 static __always_inline int proceed(struct attempt *attempt, bool ipv6, __u32 path)
 {
 	struct origin *origin = &attempt->dialled.origin;
 
 	attempt->dialled.path = path;
-	if (!remember(attempt))
+	count(path == PATH_DIRECT ? COUNTER_CONNECT_DIRECT : COUNTER_CONNECT_PASS_THROUGH);
+	if (!origin->service && attempt->dialled.verdict.reason != REASON_FAIL_OPEN)
+		return CONNECT_PROCEED;
+	if (!remember(attempt->sk, &attempt->dialled))
 		return refuse(attempt, REASON_TABLE_FULL);
 	if (origin->service)
 		set_destination(attempt->ctx, &origin->endpoint, origin->endpoint_port, ipv6);
-	count(path == PATH_DIRECT ? COUNTER_CONNECT_DIRECT : COUNTER_CONNECT_PASS_THROUGH);
 	return CONNECT_PROCEED;
 }
 
@@ -220,7 +203,7 @@ static __always_inline int redirect(struct attempt *attempt, bool ipv6)
 	if (port == attempt->sk->src_port)
 		port++;
 	attempt->dialled.path = PATH_PROXIED;
-	if (address_is_zero(own) || !remember(attempt))
+	if (address_is_zero(own) || !remember(attempt->sk, &attempt->dialled))
 		return refuse(attempt, REASON_TABLE_FULL);
 	set_destination(attempt->ctx, own, port, ipv6);
 	count(COUNTER_CONNECT_PROXIED);
@@ -253,6 +236,7 @@ static __always_inline int choose_path(struct attempt *attempt, bool ipv6)
 	struct workload *workload = bpf_map_lookup_elem(&workloads, &origin->endpoint);
 	const struct address *own = pod_address(attempt->pod, address_is_ipv4(&origin->endpoint));
 	__u32 reason;
+	__u32 path;
 
 	if (workload && workload->flags & WORKLOAD_SERVICE) {
 		reason = resolve(attempt);
@@ -260,25 +244,10 @@ static __always_inline int choose_path(struct attempt *attempt, bool ipv6)
 			return refuse(attempt, reason);
 		workload = bpf_map_lookup_elem(&workloads, &origin->endpoint);
 	}
-	if (workload)
-		origin->destination_workload = workload->workload;
-	verdict->action = ACTION_ALLOW;
-	if (!workload || !(workload->flags & WORKLOAD_CAPTURED)) {
-		verdict->reason = REASON_NOT_CAPTURED;
-		return proceed(attempt, ipv6, PATH_PASS_THROUGH);
-	}
-	if (workload->netns == attempt->netns) {
-		verdict->reason = REASON_SELF;
-		return proceed(attempt, ipv6, PATH_DIRECT);
-	}
-	if (!workload->netns || /* on another node */
-	    !verdict_cached(own, origin->source_workload, &origin->endpoint, workload, origin->endpoint_port,
-			    attempt->dialled.opened_ns, verdict) ||
-	    verdict->action == ACTION_PROXY)
+	path = judge(origin, own, attempt->netns, workload, attempt->dialled.opened_ns, verdict);
+	if (path == PATH_PROXIED)
 		return redirect(attempt, ipv6);
-	if (verdict->action == ACTION_DENY)
-		return refuse(attempt, REASON_NONE);
-	return proceed(attempt, ipv6, PATH_DIRECT);
+	return path == PATH_NONE ? refuse(attempt, REASON_NONE) : proceed(attempt, ipv6, path);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct address *destination, bool ipv6)
@@ -286,10 +255,12 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct ad
 	__u64 netns = bpf_get_netns_cookie(ctx);
 	struct pod *pod = bpf_map_lookup_elem(&pods, &netns);
 	struct bpf_sock *sk = ctx->sk;
+	__u64 cookie;
 
 	if (!pod || !sk || ctx->protocol != IPPROTO_TCP)
 		return CONNECT_PROCEED;
-	bpf_sk_storage_delete(&sk_dialled, sk); /* of an earlier connect() on this socket */
+	cookie = bpf_get_socket_cookie(ctx);
+	forget(sk, cookie);
 	if (address_is_out_of_scope(destination) || bpf_sk_storage_get(&sk_exempt, sk, 0, 0))
 		return CONNECT_PROCEED;
 
@@ -307,7 +278,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct ad
 				.source_workload = pod->workload,
 			},
 			.opened_ns = bpf_ktime_get_ns(),
-			.first_subflow = bpf_get_socket_cookie(ctx),
+			.first_subflow = cookie,
 		},
 	};
 	return choose_path(&attempt, ipv6);

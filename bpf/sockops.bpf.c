@@ -9,9 +9,9 @@
 #include "admission.h"
 #include "closing.h"
 #include "context.h"
+#include "judge.h"
 #include "maps.h"
 #include "record.h"
-#include "verdict.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -73,28 +73,6 @@ static __always_inline void end_admission(struct bpf_sock_ops *ctx)
 	admission_end(&tuple);
 }
 
-/*
- * The SYN may leave long after connect() got its verdict (TCP_FASTOPEN_CONNECT waits for the first write), so a direct
- * connection is judged again. What fails here is not admitted, and the node proxy takes it as a stranger's.
- */
-static __always_inline bool still_allowed(const struct dialled *dialled, const struct tuple *tuple,
-					  const struct pod *pod)
-{
-	const struct origin *origin = &dialled->origin;
-	struct workload *workload = bpf_map_lookup_elem(&workloads, &origin->endpoint);
-	struct verdict verdict;
-
-	if (!address_equal(&tuple->source, &pod->ipv4) && !address_equal(&tuple->source, &pod->ipv6))
-		return false;
-	if (!workload || workload->workload != origin->destination_workload || !workload->netns)
-		return false;
-	if (workload->netns == tuple->netns)
-		return true;
-	return verdict_cached(&tuple->source, origin->source_workload, &origin->endpoint, workload,
-			      origin->endpoint_port, bpf_ktime_get_ns(), &verdict) &&
-	       verdict.action == ACTION_ALLOW;
-}
-
 static __always_inline void admit_dialled(const struct dialled *dialled, struct tuple *tuple, const struct pod *pod)
 {
 	struct admission admission = {
@@ -105,13 +83,34 @@ static __always_inline void admit_dialled(const struct dialled *dialled, struct 
 		.slot = pod->slot,
 		.verdict = dialled->verdict,
 	};
-	bool allowed = dialled->path != PATH_DIRECT || still_allowed(dialled, tuple, pod);
 
 	tuple->netns = admitting_netns(tuple);
-	if (allowed)
-		admit(tuple, &admission);
-	else
-		admission_end(tuple);
+	admit(tuple, &admission);
+}
+
+/* A pod may bind to an address that is not its own; that proves nothing. */
+static __always_inline bool is_own(const struct pod *pod, const struct address *address)
+{
+	return address_equal(address, &pod->ipv4) || address_equal(address, &pod->ipv6);
+}
+
+/*
+ * The SYN may leave long after connect() got its verdict (TCP_FASTOPEN_CONNECT waits for the first write), so what
+ * goes without the node proxy is judged again. What fails here is not admitted: the node proxy at the other end takes it
+ * as a stranger's, and the origin guard lets it go nowhere else.
+ */
+static __always_inline bool judge_again(const struct tuple *tuple, const struct pod *pod, struct dialled *dialled)
+{
+	struct origin *origin = &dialled->origin;
+	struct workload *workload = bpf_map_lookup_elem(&workloads, &tuple->destination);
+	__u32 expected = origin->destination_workload;
+	__u32 path = judge(origin, &tuple->source, tuple->netns, workload, bpf_ktime_get_ns(), &dialled->verdict);
+
+	dialled->path = path;
+	if (path == PATH_PASS_THROUGH)
+		return true;
+	return path == PATH_DIRECT && is_own(pod, &tuple->source) &&
+	       (!expected || expected == origin->destination_workload);
 }
 
 static __always_inline void admit_exempt(const struct exemption *exemption, struct tuple *tuple, const struct pod *pod)
@@ -135,7 +134,8 @@ static __always_inline const struct pod *pod_of(const struct tuple *tuple)
 	return bpf_map_lookup_elem(&pods, &tuple->netns);
 }
 
-static __always_inline void on_app_connect(struct bpf_sock_ops *ctx, const struct dialled *dialled)
+/* connect() rewrote the destination: to an endpoint of a Service, or to the node proxy. */
+static __always_inline void on_rewritten_connect(struct bpf_sock_ops *ctx, struct dialled *dialled)
 {
 	const struct pod *pod;
 	struct tuple tuple;
@@ -145,10 +145,36 @@ static __always_inline void on_app_connect(struct bpf_sock_ops *ctx, const struc
 	if (!pod)
 		return;
 	watch_state(ctx);
-	if (dialled->path != PATH_PROXIED)
+	if (dialled->path == PATH_PROXIED) {
+		if (bpf_map_update_elem(&redirected, &tuple, &dialled->origin, BPF_ANY))
+			count(COUNTER_REDIRECTED_FULL);
+	} else if (dialled->verdict.reason == REASON_FAIL_OPEN || judge_again(&tuple, pod, dialled)) {
 		admit_dialled(dialled, &tuple, pod);
-	else if (bpf_map_update_elem(&redirected, &tuple, &dialled->origin, BPF_ANY))
-		count(COUNTER_REDIRECTED_FULL);
+	}
+}
+
+/* connect() let the destination be, or never asked: the pod was captured since. */
+static __always_inline void on_plain_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
+{
+	struct dialled dialled = {};
+	const struct pod *pod;
+	struct tuple tuple;
+
+	tuple_of(ctx, &tuple);
+	pod = pod_of(&tuple);
+	if (!pod || address_is_out_of_scope(&tuple.destination))
+		return;
+	dialled.origin.dialled = tuple.destination;
+	dialled.origin.endpoint = tuple.destination;
+	dialled.origin.dialled_port = tuple.destination_port;
+	dialled.origin.endpoint_port = tuple.destination_port;
+	dialled.origin.source_workload = pod->workload;
+	dialled.opened_ns = bpf_ktime_get_ns();
+	dialled.first_subflow = bpf_get_socket_cookie(ctx);
+	if (!judge_again(&tuple, pod, &dialled) || !remember(sk, &dialled))
+		return;
+	watch_state(ctx);
+	admit_dialled(&dialled, &tuple, pod);
 }
 
 static __always_inline void on_proxy_connect(struct bpf_sock_ops *ctx, const struct exemption *exemption)
@@ -171,12 +197,14 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct bpf_sock
 	struct exemption *exemption;
 
 	if (dialled) {
-		on_app_connect(ctx, dialled);
+		on_rewritten_connect(ctx, dialled);
 		return;
 	}
 	exemption = bpf_sk_storage_get(&sk_exempt, sk, 0, 0);
 	if (exemption)
 		on_proxy_connect(ctx, exemption);
+	else
+		on_plain_connect(ctx, sk);
 }
 
 /* A server's end that is still to come needs its row; what leaves the pod has left. */

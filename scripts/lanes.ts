@@ -64,10 +64,13 @@ for (const name of chosen) {
   const tally = refuseNothing(await run(lane));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   summary.push(
-    `${name.padEnd(8)} ${String(tally.passed).padStart(5)} passed ${String(tally.failed).padStart(3)} failed  ${seconds} s`,
+    `${name.padEnd(8)} ${String(tally.passed).padStart(5)} passed ${String(tally.failed).padStart(3)} failed ${String(tally.skipped ?? 0).padStart(3)} skipped  ${seconds} s`,
   );
   if (process.env.WEIR_TALLY)
-    appendFileSync(process.env.WEIR_TALLY, `${name} ${tally.passed} ${tally.failed} ${seconds}\n`);
+    appendFileSync(
+      process.env.WEIR_TALLY,
+      `${name} ${tally.passed} ${tally.failed} ${tally.skipped ?? 0} ${seconds}\n`,
+    );
   total.passed += tally.passed;
   total.failed += tally.failed;
 }
@@ -85,7 +88,7 @@ async function run(lane: Lane): Promise<Tally> {
   }
   const tally = lane.count(outputs, exits);
   const silent = tally.failed === 0 && exits.some((exit) => exit !== 0);
-  return silent ? { passed: tally.passed, failed: 1 } : tally;
+  return silent ? { ...tally, failed: 1 } : tally;
 }
 
 /** A lane that ran nothing has failed: an empty green lane hides what it should have shown. */

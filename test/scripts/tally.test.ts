@@ -2,14 +2,14 @@ import test from "ava";
 import { countAva, countCargo, countClosingLine, countSteps } from "../../scripts/tally.ts";
 
 test("ava: every mark of a passed test counts, colours or not", (t) => {
-  const output = "\n  ✔ one\n  \u001B[32m✔\u001B[39m two (1.2s)\n  ─\n\n  2 tests passed\n";
-  t.deepEqual(countAva([output]), { passed: 2, failed: 0 });
+  const output = "\n  ✔ one\n  \u001B[32m✔\u001B[39m two (1.2s)\n  - [skip] three\n  ─\n\n  2 tests passed\n";
+  t.deepEqual(countAva([output]), { passed: 2, failed: 0, skipped: 1 });
 });
 
 test("ava: failed tests, hooks and what broke outside of tests count as failures", (t) => {
   const output =
     "  ✔ one\n  ✘ [fail]: two\n  ─\n\n  1 test failed\n  1 hook failed\n  2 uncaught exceptions\n  1 unhandled rejection\n";
-  t.deepEqual(countAva([output]), { passed: 1, failed: 5 });
+  t.deepEqual(countAva([output]), { passed: 1, failed: 5, skipped: 0 });
 });
 
 test("cargo: the results of all binaries are added up", (t) => {
