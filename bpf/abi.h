@@ -62,6 +62,7 @@ enum reason {
 	REASON_PROXY_PORT = 15,        /* deny: an app dialled a listener of the node proxy */
 	REASON_TABLE_FULL = 16,        /* deny: a kernel table or quota is full */
 	REASON_SUBFLOW = 17,           /* deny: a later MPTCP subflow that would need the node proxy */
+	REASON_REMOTE = 18,            /* allow: the node of the captured destination decides */
 };
 
 enum pod_flag {

@@ -277,7 +277,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct ad
 				.endpoint_port = bpf_ntohs(ctx->user_port),
 				.source_workload = pod->workload,
 			},
-			.opened_ns = bpf_ktime_get_ns(),
+			.opened_ns = bpf_ktime_get_coarse_ns(), /* exact once the SYN leaves */
 			.first_subflow = cookie,
 		},
 	};

@@ -113,6 +113,14 @@ static __always_inline bool judge_again(const struct tuple *tuple, const struct 
 	       (!expected || expected == origin->destination_workload);
 }
 
+/* The address of the last hop may have changed hands since the node proxy asked: its new owner answers for itself. */
+static __always_inline bool is_still(const struct address *address, __u32 id)
+{
+	struct workload *workload = bpf_map_lookup_elem(&workloads, address);
+
+	return workload && workload->workload == id;
+}
+
 static __always_inline void admit_exempt(const struct exemption *exemption, struct tuple *tuple, const struct pod *pod)
 {
 	struct admission admission = {
@@ -124,8 +132,11 @@ static __always_inline void admit_exempt(const struct exemption *exemption, stru
 		.slot = pod->slot,
 	};
 
-	if (exemption->flags & EXEMPTION_ADMIT)
+	if (exemption->flags & EXEMPTION_ADMIT) {
+		if (!is_still(&tuple->destination, exemption->destination_workload))
+			return;
 		tuple->netns = admitting_netns(tuple);
+	}
 	admit(tuple, &admission);
 }
 
@@ -145,6 +156,7 @@ static __always_inline void on_rewritten_connect(struct bpf_sock_ops *ctx, struc
 	if (!pod)
 		return;
 	watch_state(ctx);
+	dialled->opened_ns = bpf_ktime_get_ns();
 	if (dialled->path == PATH_PROXIED) {
 		if (bpf_map_update_elem(&redirected, &tuple, &dialled->origin, BPF_ANY))
 			count(COUNTER_REDIRECTED_FULL);

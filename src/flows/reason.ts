@@ -32,6 +32,7 @@ export const reasons: readonly Reason[] = [
   state("PROXY_PORT", "denied: an app dialled a listener of the node proxy"),
   state("TABLE_FULL", "denied: a kernel table or quota is full"),
   state("SUBFLOW", "denied: a later MPTCP subflow would need the node proxy"),
+  state("REMOTE", "allowed here: the destination's node decides"),
 ];
 
 /** The reason at a position; one newer than this build knows is named by its number. */

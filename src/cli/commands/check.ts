@@ -13,6 +13,8 @@ interface Report {
   readonly probes: readonly Probe[];
   /** Of a running agent; none when none runs. */
   readonly problems: readonly Problem[];
+  /** Why no agent was asked. */
+  readonly note?: string;
 }
 
 export function define(command: Command): void {
@@ -27,21 +29,25 @@ export function define(command: Command): void {
 export async function run(_args: readonly string[], options: Options, terminal: Terminal): Promise<number> {
   if (process.geteuid?.() !== 0)
     throw new WeirError("KERNEL_UNSUPPORTED", { why: "only root may load programs into it; run weir check as root" });
-  const report = { probes: probeKernel(), problems: options.pre ? [] : await agentProblems(options, terminal) };
+  const report = {
+    probes: probeKernel(),
+    ...(options.pre ? { problems: [] } : await agentProblems(options, terminal)),
+  };
   terminal.stdout.write(options.output === "json" ? json(report) : describe(report, painter(terminal)));
   return report.probes.every(({ available }) => available) && report.problems.length === 0 ? Exit.ok : Exit.failed;
 }
 
-async function agentProblems(options: Options, terminal: Terminal): Promise<readonly Problem[]> {
+async function agentProblems(options: Options, terminal: Terminal): Promise<Omit<Report, "probes">> {
   try {
-    return (await (await findAgent(options.server, terminal)).get<AgentStatus>("/status")).problems;
+    return { problems: (await (await findAgent(options.server, terminal)).get<AgentStatus>("/status")).problems };
   } catch (error) {
-    if (options.server === undefined && error instanceof WeirError && error.code === "AGENT_UNREACHABLE") return [];
+    // What the kernel can do is an answer without an agent, too, and with several.
+    if (options.server === undefined && error instanceof WeirError) return { problems: [], note: error.message };
     throw error;
   }
 }
 
-function describe({ probes, problems }: Report, paint: ReturnType<typeof painter>): string {
+function describe({ probes, problems, note }: Report, paint: ReturnType<typeof painter>): string {
   const missing = probes.filter(({ available }) => !available);
   const lines = probes.map(
     ({ feature, available, detail }) =>
@@ -50,6 +56,7 @@ function describe({ probes, problems }: Report, paint: ReturnType<typeof painter
   lines.push(
     ...problems.map(({ where, message, next }) => `${paint("yellow", "problem")}  ${where}: ${message} ${next}`),
   );
+  if (note !== undefined) lines.push("", `No agent was asked: ${note}.`);
   lines.push("", missing.length === 0 ? "This kernel has what Weir needs." : "This kernel lacks something Weir needs.");
   return `${lines.join("\n")}\n`;
 }

@@ -27,7 +27,7 @@ pub(crate) fn route(snapshot: &Snapshot, workload: u32, peer: Endpoint, origin: 
         judged: Judged::Fixed(Verdict::fixed(
             Action::Allow,
             // The node of a captured destination decides; nobody does for any other.
-            if destination.is_some() { Reason::None } else { Reason::NotCaptured },
+            if destination.is_some() { Reason::Remote } else { Reason::NotCaptured },
         )),
     };
     if origin.source_workload != workload {

@@ -19,7 +19,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Reason {
-    /// None is known here: the destination's node decides.
+    /// No verdict.
     #[default]
     None = 0,
     /// No ALLOW policy selects the destination.
@@ -44,6 +44,8 @@ pub enum Reason {
     Revoked = 14,
     /// A table of the kernel or the descriptor limit is full.
     TableFull = 16,
+    /// The node of the captured destination decides.
+    Remote = 18,
 }
 
 /// One evaluation's result.

@@ -49,7 +49,7 @@ fn a_destination_of_this_node_is_asked_about_with_the_proved_identity() {
 fn a_destination_of_another_node_is_for_that_node_to_judge() {
     let route = route(&snapshot(), CLIENT, endpoint(1, 5000), &origin(3, ELSEWHERE));
     assert_eq!(route.role, Role::Departing { cleartext: true });
-    assert_eq!(route.judged, Judged::Fixed(Verdict::fixed(Action::Allow, Reason::None)));
+    assert_eq!(route.judged, Judged::Fixed(Verdict::fixed(Action::Allow, Reason::Remote)));
     assert!(!route.exemption().admit);
 }
 
