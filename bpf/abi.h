@@ -92,7 +92,7 @@ struct workload {
 	__u64 netns; /* cookie, when local and captured */
 	__u32 workload;
 	__u32 flags;      /* enum workload_flag */
-	__u32 generation; /* of the policy that guards it; cached verdicts of another generation are dead */
+	__u32 generation; /* of the policy that guards it; cached verdicts of earlier generations are dead */
 	__u32 ifindex;    /* host side of its veth, when local and known */
 };
 

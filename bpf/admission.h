@@ -24,31 +24,35 @@ static __always_inline bool admit(const struct tuple *tuple, const struct admiss
 	if (!used || !limits)
 		return false;
 	if (*used >= limits->pod_quota) {
-		count(COUNTER_QUOTA_EXCEEDED);
+		count_loss(COUNTER_QUOTA_EXCEEDED);
 		return false;
 	}
 	error = bpf_map_update_elem(&admitted, tuple, admission, BPF_NOEXIST);
 	if (error == -EEXIST)
 		return bpf_map_update_elem(&admitted, tuple, admission, BPF_EXIST) == 0;
 	if (error) {
-		count(COUNTER_ADMITTED_FULL);
+		count_loss(COUNTER_ADMITTED_FULL);
 		return false;
 	}
 	__sync_fetch_and_add(used, 1);
 	return true;
 }
 
-/* The row goes when the server's end is established or the client's end is gone, whichever is first. */
-static __always_inline void admission_end(const struct tuple *tuple)
+/*
+ * The row goes when the server's end is established or the client's end is gone, whichever is first. Answers whether
+ * there was one.
+ */
+static __always_inline bool admission_end(const struct tuple *tuple)
 {
 	struct admission *admission = bpf_map_lookup_elem(&admitted, tuple);
 	__u32 *used;
 
 	if (!admission)
-		return;
+		return false;
 	used = admission_quota(admission->slot);
 	if (bpf_map_delete_elem(&admitted, tuple) == 0 && used && *used)
 		__sync_fetch_and_add(used, -1);
+	return true;
 }
 
 #endif

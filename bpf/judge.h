@@ -40,7 +40,7 @@ static __always_inline struct dialled *remember(struct bpf_sock *sk, struct dial
 	struct mptcp_sock *msk = bpf_skc_to_mptcp_sock(sk);
 
 	if (!kept)
-		count(COUNTER_STORAGE_FAILED);
+		count_loss(COUNTER_STORAGE_FAILED);
 	if (msk)
 		bpf_sk_storage_get(&sk_dialled, msk, dialled, BPF_SK_STORAGE_GET_F_CREATE);
 	return kept;

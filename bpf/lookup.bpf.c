@@ -105,6 +105,7 @@ int weir_lookup(struct bpf_sk_lookup *ctx)
 {
 	__u32 protocol = ctx->protocol;
 	bool ipv4 = ctx->family == AF_INET;
+	struct admission *admission;
 	struct tuple tuple;
 
 	if (protocol != IPPROTO_TCP)
@@ -118,7 +119,9 @@ int weir_lookup(struct bpf_sk_lookup *ctx)
 	}
 	if (bpf_map_lookup_elem(&redirected, &tuple))
 		return hand_to_proxy(ctx, ipv4, false);
-	if (bpf_map_lookup_elem(&admitted, &tuple))
+	admission = bpf_map_lookup_elem(&admitted, &tuple);
+	/* A client that fails open lets its own packets out; who may come in is for this pod to say. */
+	if (admission && admission->verdict.reason != REASON_FAIL_OPEN)
 		return SK_PASS;
 	if (!has_listener(&tuple)) {
 		/* The client gets its reset. Dropping rather than passing: were the table wrong, nobody would get past policy. */

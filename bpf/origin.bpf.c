@@ -30,6 +30,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ND_NEIGHBOUR_ADVERTISEMENT 136
 #define ND_REDIRECT 137
 #define ARP_SENDER_IP 14
+#define VLAN_ID_MASK 0xfff
 #define ND_TARGET 8
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
@@ -200,6 +201,10 @@ int weir_origin(struct __sk_buff *skb)
 		return check_ipv4(&packet);
 	case ETH_P_IPV6:
 		return check_ipv6(&packet);
+	case ETH_P_8021Q:
+	case ETH_P_8021AD:
+		/* A second tag. After a first one of no VLAN the stack takes it off, too, and sees what we did not. */
+		return skb->vlan_tci & VLAN_ID_MASK ? TC_ACT_UNSPEC : drop(COUNTER_ORIGIN_SPOOFED);
 	default:
 		return TC_ACT_UNSPEC;
 	}

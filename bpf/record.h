@@ -13,7 +13,7 @@ static __always_inline struct record *record_reserve(void)
 	struct record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 
 	if (!record) {
-		count(COUNTER_RECORDS_LOST);
+		count_loss(COUNTER_RECORDS_LOST);
 		return 0;
 	}
 	__builtin_memset(record, 0, sizeof(*record));

@@ -8,53 +8,15 @@
 #include "address.h"
 #include "admission.h"
 #include "closing.h"
-#include "context.h"
 #include "judge.h"
 #include "maps.h"
+#include "ports.h"
 #include "record.h"
+#include "tuple.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define AF_INET 2
 #define SOCKOPS_PROCEED 1
-
-/* The socket's own tuple: source is its local end. */
-static __always_inline void tuple_of(struct bpf_sock_ops *ctx, struct tuple *tuple)
-{
-	__builtin_memset(tuple, 0, sizeof(*tuple));
-	tuple->netns = bpf_get_netns_cookie(ctx);
-	if (context_word(ctx, family) == AF_INET) {
-		address_from_ipv4(&tuple->source, context_word(ctx, local_ip4));
-		address_from_ipv4(&tuple->destination, context_word(ctx, remote_ip4));
-	} else {
-		tuple->source.word[0] = context_word(ctx, local_ip6[0]);
-		tuple->source.word[1] = context_word(ctx, local_ip6[1]);
-		tuple->source.word[2] = context_word(ctx, local_ip6[2]);
-		tuple->source.word[3] = context_word(ctx, local_ip6[3]);
-		tuple->destination.word[0] = context_word(ctx, remote_ip6[0]);
-		tuple->destination.word[1] = context_word(ctx, remote_ip6[1]);
-		tuple->destination.word[2] = context_word(ctx, remote_ip6[2]);
-		tuple->destination.word[3] = context_word(ctx, remote_ip6[3]);
-	}
-	tuple->source_port = ctx->local_port;
-	tuple->destination_port = bpf_ntohl(ctx->remote_port);
-}
-
-static __always_inline void tuple_swap(struct tuple *tuple)
-{
-	struct address address = tuple->source;
-	__u16 port = tuple->source_port;
-
-	tuple->source = tuple->destination;
-	tuple->source_port = tuple->destination_port;
-	tuple->destination = address;
-	tuple->destination_port = port;
-}
-
-static __always_inline void watch_state(struct bpf_sock_ops *ctx)
-{
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-}
 
 /* Under whose cookie a SYN is looked up: the local captured destination's, else the pod it leaves. */
 static __always_inline __u64 admitting_netns(const struct tuple *tuple)
@@ -70,6 +32,21 @@ static __always_inline void end_admission(struct bpf_sock_ops *ctx)
 
 	tuple_of(ctx, &tuple);
 	tuple.netns = admitting_netns(&tuple);
+	admission_end(&tuple);
+}
+
+/* The destination may have joined the mesh since the SYN left: the row is where it was looked up then. */
+static __always_inline void end_pass_through(struct bpf_sock_ops *ctx)
+{
+	struct tuple tuple;
+	__u64 own;
+
+	tuple_of(ctx, &tuple);
+	own = tuple.netns;
+	tuple.netns = admitting_netns(&tuple);
+	if (admission_end(&tuple) || tuple.netns == own)
+		return;
+	tuple.netns = own;
 	admission_end(&tuple);
 }
 
@@ -159,7 +136,7 @@ static __always_inline void on_rewritten_connect(struct bpf_sock_ops *ctx, struc
 	dialled->opened_ns = bpf_ktime_get_ns();
 	if (dialled->path == PATH_PROXIED) {
 		if (bpf_map_update_elem(&redirected, &tuple, &dialled->origin, BPF_ANY))
-			count(COUNTER_REDIRECTED_FULL);
+			count_loss(COUNTER_REDIRECTED_FULL);
 	} else if (dialled->verdict.reason == REASON_FAIL_OPEN || judge_again(&tuple, pod, dialled)) {
 		admit_dialled(dialled, &tuple, pod);
 	}
@@ -250,7 +227,7 @@ static __always_inline void on_client_established(struct bpf_sock_ops *ctx, stru
 	if (dialled->path == PATH_PROXIED)
 		return;
 	if (dialled->path == PATH_PASS_THROUGH)
-		end_admission(ctx);
+		end_pass_through(ctx);
 	record = record_reserve();
 	if (!record)
 		return;
@@ -291,7 +268,7 @@ static __always_inline void hand_origin(struct bpf_sock *sk, const struct tuple 
 	if (!origin)
 		return; /* inbound: its own address says where */
 	if (!bpf_sk_storage_get(&sk_origin, sk, origin, BPF_SK_STORAGE_GET_F_CREATE))
-		count(COUNTER_STORAGE_FAILED);
+		count_loss(COUNTER_STORAGE_FAILED);
 	bpf_map_delete_elem(&redirected, client);
 }
 
@@ -317,13 +294,13 @@ static __always_inline void on_server_established(struct bpf_sock_ops *ctx, stru
 	struct tuple client;
 
 	tuple_of(ctx, &client);
-	if (!bpf_map_lookup_elem(&pods, &client.netns) || address_is_loopback(&client.source))
-		return;
 	tuple_swap(&client);
 	if (bpf_sk_storage_get(&sk_exempt, sk, 0, 0)) {
-		hand_origin(sk, &client);
+		hand_origin(sk, &client); /* also where the pod has just left the mesh */
 		return;
 	}
+	if (!bpf_map_lookup_elem(&pods, &client.netns) || address_is_loopback(&client.destination))
+		return;
 	admission = bpf_map_lookup_elem(&admitted, &client);
 	if (admission)
 		accepted.admission = *admission;
@@ -334,7 +311,7 @@ static __always_inline void on_server_established(struct bpf_sock_ops *ctx, stru
 		return; /* the client's end, on this node too, is recorded for both */
 	accepted.opened_ns = bpf_ktime_get_ns();
 	if (!bpf_sk_storage_get(&sk_accepted, sk, &accepted, BPF_SK_STORAGE_GET_F_CREATE)) {
-		count(COUNTER_STORAGE_FAILED);
+		count_loss(COUNTER_STORAGE_FAILED);
 		return;
 	}
 	if (accepted.admission.path == PATH_PROXIED)
@@ -361,7 +338,10 @@ static __always_inline void on_client_closed(struct bpf_sock_ops *ctx, struct bp
 		bpf_map_delete_elem(&redirected, &tuple);
 		return;
 	}
-	end_admission(ctx);
+	if (dialled->path == PATH_PASS_THROUGH)
+		end_pass_through(ctx);
+	else
+		end_admission(ctx);
 	record = record_reserve();
 	if (!record)
 		return;
@@ -397,32 +377,6 @@ static __always_inline void on_server_closed(struct bpf_sock_ops *ctx, struct bp
 	record->bytes_to_server = bytes_received(ctx, sk);
 	record->bytes_to_client = bytes_sent(ctx, false);
 	record_submit(record);
-}
-
-static __always_inline void on_listen(struct bpf_sock_ops *ctx, struct bpf_sock *sk)
-{
-	struct listening_key key = { .netns = bpf_get_netns_cookie(ctx), .port = ctx->local_port };
-	__u32 one = 1;
-	__u32 *sockets;
-
-	if (!bpf_map_lookup_elem(&pods, &key.netns) || bpf_sk_storage_get(&sk_exempt, sk, 0, 0))
-		return;
-	watch_state(ctx);
-	sockets = bpf_map_lookup_elem(&listening, &key);
-	if (sockets)
-		__sync_fetch_and_add(sockets, 1);
-	else if (bpf_map_update_elem(&listening, &key, &one, BPF_ANY))
-		count(COUNTER_LISTENING_FULL);
-}
-
-/* A row that is left too long only sends a SYN to the node proxy, which finds the port closed. */
-static __always_inline void on_listener_closed(struct bpf_sock_ops *ctx)
-{
-	struct listening_key key = { .netns = bpf_get_netns_cookie(ctx), .port = ctx->local_port };
-	__u32 *sockets = bpf_map_lookup_elem(&listening, &key);
-
-	if (sockets && __sync_fetch_and_add(sockets, -1) <= 1)
-		bpf_map_delete_elem(&listening, &key);
 }
 
 static __always_inline void on_closed(struct bpf_sock_ops *ctx, struct bpf_sock *sk)

@@ -15,7 +15,10 @@ static __always_inline __u64 heartbeat_age(__u64 now)
 	return beat && *beat < now ? now - *beat : 0;
 }
 
-/* Fills *verdict from the cache. A row of another generation is dead, and so is every row max_stale after the last heartbeat. */
+/*
+ * Fills *verdict from the cache. A row of an earlier generation is dead, and so is every row max_stale after the last
+ * heartbeat. One of a later generation was filled in ahead of the policy that is about to be in force.
+ */
 static __always_inline bool verdict_cached(const struct address *source, __u32 source_workload,
 					   const struct address *destination, const struct workload *workload,
 					   __u16 port, __u64 now, struct verdict *verdict)
@@ -36,7 +39,7 @@ static __always_inline bool verdict_cached(const struct address *source, __u32 s
 		return false;
 	}
 	*verdict = *cached;
-	if (verdict->generation != workload->generation) {
+	if (verdict->generation < workload->generation) {
 		count(COUNTER_VERDICT_MISS);
 		return false;
 	}

@@ -1,5 +1,5 @@
 // The composition root: what is built from what, started in order and stopped in reverse.
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { revocationRows } from "./agent/revocation.ts";
 import { Upkeep } from "./agent/upkeep.ts";
 import { AgentView } from "./agent/view.ts";
 import type { AgentConfig } from "./config.ts";
-import { WeirError } from "./errors.ts";
+import { reasonOf, WeirError } from "./errors.ts";
 import { FileSource } from "./files/source.ts";
 import { FlowIntake } from "./flows/intake.ts";
 import { LiveConnections } from "./flows/live.ts";
@@ -36,6 +36,7 @@ const HANG = 5_000;
 export async function startAgent(config: AgentConfig): Promise<Agent> {
   await using starting = new AsyncDisposableStack();
   const log = createLog(config.logLevel);
+  await readable(config.sourceDirectory);
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   starting.use(await lockNode(config));
 
@@ -77,7 +78,7 @@ export async function startAgent(config: AgentConfig): Promise<Agent> {
     captures,
     datapath,
     recheck: {
-      datapath,
+      captures,
       authorize: (questions) => proxy.authorize(questions),
       names,
       isServer: (connection) => live.isServer(connection),
@@ -99,7 +100,7 @@ export async function startAgent(config: AgentConfig): Promise<Agent> {
   if (datapath.adopted) intake.adopt(socketsOf(), names, Number(process.hrtime.bigint()));
 
   function socketsOf() {
-    return [...captures.all()].flatMap(({ cookie }) => datapath.sockets(cookie));
+    return [...captures.all()].flatMap((capture) => captures.sockets(capture));
   }
   const upkeep = new Upkeep({
     datapath,
@@ -138,6 +139,13 @@ export async function startAgent(config: AgentConfig): Promise<Agent> {
   ready = true;
   const running = starting.move();
   return { stop: () => running.disposeAsync() };
+}
+
+/** Nothing is known yet: to take a directory that is away for an empty one would let go of every pod. */
+async function readable(directory: string): Promise<void> {
+  await readdir(directory).catch((error) => {
+    throw new WeirError("DIRECTORY_UNREADABLE", { directory, why: reasonOf(error) }, error);
+  });
 }
 
 /** One agent a node on this machine: the kernel frees the name when its holder dies, however it dies. */

@@ -73,6 +73,12 @@ export const errorCatalogue = catalogueOf({
     status: 500,
     retryable: false,
   },
+  ROOT_NEEDED: {
+    message: "weir {command} loads, reads or removes kernel state, which needs root",
+    next: "Run it again as root.",
+    status: 403,
+    retryable: false,
+  },
   AGENT_UNREACHABLE: {
     message: "no agent answers on {socket}: {why}",
     next: "Start weir agent, or name its socket with --server.",

@@ -8,6 +8,7 @@
 
 #include "convert.h"
 #include "datapath.h"
+#include "netns.h"
 #include "pins.h"
 #include "probe.h"
 
@@ -155,6 +156,14 @@ private:
 		with(info, [&](Datapath &open) { open.set_id_high_water(argument<Napi::Number>(info).Uint32Value()); });
 	}
 
+	Napi::Value cookie_of(const Napi::CallbackInfo &info)
+	{
+		return with(info, [&](Datapath &) {
+			Fd netns = open_namespace(argument<Napi::String>(info).Utf8Value());
+			return to_js(info.Env(), cookie_of_namespace(netns.get()));
+		});
+	}
+
 	Napi::Value capture(const Napi::CallbackInfo &info)
 	{
 		return with(info, [&](Datapath &open) {
@@ -275,6 +284,7 @@ Napi::Function DatapathObject::define(Napi::Env env)
 			   {
 				   InstanceMethod<&DatapathObject::id_high_water>("idHighWater"),
 				   InstanceMethod<&DatapathObject::set_id_high_water>("setIdHighWater"),
+				   InstanceMethod<&DatapathObject::cookie_of>("cookieOf"),
 				   InstanceMethod<&DatapathObject::capture>("capture"),
 				   InstanceMethod<&DatapathObject::release>("release"),
 				   InstanceMethod<&DatapathObject::captured>("captured"),

@@ -26,7 +26,6 @@ std::string link_name(uint64_t cookie)
 Pods::Pods(const Programs &programs, Attachments &attachments, Swap &swap)
 	: programs(programs), attachments(attachments), rows("pods", programs.map("pods")),
 	  quotas("quotas", programs.map("quotas")), admitted("admitted", programs.map("admitted")),
-	  redirected("redirected", programs.map("redirected")),
 	  listening(programs.map("listening"), programs.map("listeners")),
 	  guards(attachments, programs.map("guards"), programs.program("weir_origin"))
 {
@@ -143,6 +142,7 @@ std::vector<std::string> Pods::repair()
 	}
 	for (const std::string &sentence : guards.guard_neighbours(interfaces))
 		found.push_back(sentence);
+	forget_strays();
 	return found;
 }
 
@@ -214,37 +214,53 @@ void Pods::check_slot(uint64_t cookie, uint32_t slot) const
 				      "The pod with cookie " + std::to_string(other) + " has it.");
 }
 
-/* From the row on connects are redirected and SYNs need `listening` and the lookup program, so these follow at once. */
+/*
+ * The row comes last: from then on connects are redirected, and need the lookup program. It takes what comes in before as
+ * it does after. What started to listen meanwhile was not counted by sockops, so a new pod is looked at again.
+ */
 Guards::Guarded Pods::put_in_force(uint64_t cookie, int netns)
 {
 	const struct pod &row = pods.at(cookie).row;
-	Fd program;
+	bool fresh = !rows.get(cookie);
 
-	if (!lookup_in_place(cookie))
-		program = programs.load_lookup(cookie, row.slot);
 	std::vector<Interface> interfaces = list_interfaces();
-	rows.put(cookie, row);
 	listening.seed(cookie, row.slot, netns);
-	if (program)
-		attach_lookup(cookie, netns, program);
+	if (!lookup_in_place(cookie))
+		attach_lookup(cookie, netns, programs.load_lookup(cookie, row.slot));
+	rows.put(cookie, row);
+	if (fresh)
+		listening.seed(cookie, row.slot, netns);
 	Guards::Guarded guarded = guards.guard(cookie, row, netns, interfaces);
 	guards.guard_neighbours(interfaces);
 	return guarded;
 }
 
-/* Half-open connections of a pod that is no longer captured. Rows that count against other pods give back their share. */
+/*
+ * Half-open connections of a pod that is no longer captured; those on their way to the node proxy still get there. Rows that
+ * count against other pods give back their share.
+ */
 void Pods::forget_connections(uint64_t cookie, uint32_t slot)
 {
-	for (const auto &[key, row] : redirected.rows())
-		if (key.netns == cookie)
-			redirected.remove(key);
 	for (const auto &[key, row] : admitted.rows()) {
 		if (key.netns != cookie && row.slot != slot)
 			continue;
 		if (admitted.remove(key) && row.slot != slot)
-			quotas.put(row.slot, std::max(quotas.get(row.slot).value_or(1), 1U) - 1);
+			give_back(row.slot);
 	}
 	quotas.put(slot, 0);
+}
+
+/* A SYN on its way while its pod was released leaves a row that nobody looks up, and a share of the quota with it. */
+void Pods::forget_strays()
+{
+	for (const auto &[key, row] : admitted.rows())
+		if (!pods.contains(key.netns) && admitted.remove(key))
+			give_back(row.slot);
+}
+
+void Pods::give_back(uint32_t slot)
+{
+	quotas.put(slot, std::max(quotas.get(slot).value_or(1), 1U) - 1);
 }
 
 }

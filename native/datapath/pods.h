@@ -60,6 +60,8 @@ private:
 	void undo(uint64_t cookie, const std::optional<Captured> &before);
 	Guards::Guarded put_in_force(uint64_t cookie, int netns);
 	void forget_connections(uint64_t cookie, uint32_t slot);
+	void forget_strays();
+	void give_back(uint32_t slot);
 	void repair_pod(uint64_t cookie, const Listening::Ports &ports, const std::vector<Interface> &interfaces,
 			std::vector<std::string> *found);
 
@@ -68,7 +70,6 @@ private:
 	Table<uint64_t, struct pod> rows;
 	Table<uint32_t, uint32_t> quotas;
 	Table<tuple, admission> admitted;
-	Table<tuple, origin> redirected;
 	Listening listening;
 	Guards guards;
 	std::map<uint64_t, Captured> pods;

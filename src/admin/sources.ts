@@ -48,7 +48,7 @@ export interface AgentStatus {
   readonly config: {
     readonly source: string;
     readonly version: number;
-    /** Seconds since the source last confirmed it. */
+    /** Seconds since it was put in force. */
     readonly ageSeconds: number;
     readonly workloads: number;
     readonly services: number;

@@ -20,12 +20,11 @@ export interface WhyAnswer {
   readonly flow?: Flow;
 }
 
-/** `from` is NAMESPACE/POD or an address, `to` NAMESPACE/POD:PORT or ADDRESS:PORT. */
+/** `from` is NAMESPACE/POD or an address, `to` NAMESPACE/POD:PORT or ADDRESS:PORT, of a pod or a Service. */
 export function whyHypothetical(sources: AdminSources, from: string, to: string): WhyAnswer {
-  const { host, port } = splitPort(to);
   const client = partyOf(sources, from);
-  const server = partyOf(sources, host);
-  const proved = client.workload?.local === true && client.workload.captured;
+  const { server, port, service } = serverOf(sources, to);
+  const proved = isProved(client.workload) && !judgedElsewhere(server.workload);
   const connection: Connection = {
     sourceWorkload: proved ? client.workload!.id : 0,
     source: client.address,
@@ -35,8 +34,8 @@ export function whyHypothetical(sources: AdminSources, from: string, to: string)
   };
   return {
     from: nameOf(client),
-    to: `${nameOf(server)}:${port}`,
-    identity: identityOf(client.workload, proved),
+    to: `${nameOf(server)}:${port}${service === undefined ? "" : ` (an endpoint of Service ${service})`}`,
+    identity: identityOf(client.workload, proved, server.workload),
     explanation: sources.explain(connection),
   };
 }
@@ -47,19 +46,20 @@ export function whyFlow(sources: AdminSources, id: string): WhyAnswer {
   const { names } = sources.flows;
   const source = parseAddress(flow.source.address)!;
   const destination = parseAddress(flow.destination.address)!;
-  const proved = flow.source.identity !== undefined;
   const client = names.workloadAt(source);
+  const server = names.workloadAt(destination);
+  const proved = flow.source.identity !== undefined && !judgedElsewhere(server);
   const connection: Connection = {
     sourceWorkload: proved ? (client?.id ?? 0) : 0,
     source,
-    destinationWorkload: names.workloadAt(destination)?.id ?? 0,
+    destinationWorkload: server?.id ?? 0,
     destination,
     port: flow.destination.port,
   };
   return {
     from: sideName(flow.source),
     to: `${sideName(flow.destination)}:${flow.destination.port}`,
-    identity: identityOf(client, proved),
+    identity: identityOf(client, proved, server),
     explanation: sources.explain(connection),
     flow,
   };
@@ -72,6 +72,11 @@ export function flowById(sources: AdminSources, id: string): Flow {
   if (flow === undefined) throw new WeirError("NOT_FOUND", { what: `flow ${id} in the memory of this agent` });
   return flow;
 }
+
+const isProved = (client: Workload | undefined): boolean => client?.local === true && client.captured;
+
+// Policy is enforced where the destination runs, and no identity reaches another node yet.
+const judgedElsewhere = (server: Workload | undefined): boolean => server?.captured === true && !server.local;
 
 interface Party {
   readonly workload: Workload | undefined;
@@ -90,6 +95,31 @@ function partyOf(sources: AdminSources, text: string): Party {
   return { workload, address: own };
 }
 
+interface Server {
+  readonly server: Party;
+  readonly port: number;
+  /** NAMESPACE/NAME, when its address was asked about. */
+  readonly service?: string;
+}
+
+/** What is dialled: a pod, an address, or the address of a Service, which stands for its first endpoint. */
+function serverOf(sources: AdminSources, to: string): Server {
+  const { host, port } = splitPort(to);
+  const server = partyOf(sources, host);
+  const dialled = formatAddress(server.address);
+  const service = sources.services().find(({ addresses }) => addresses.some((one) => formatAddress(one) === dialled));
+  if (service === undefined) return { server, port };
+  const name = `${service.namespace}/${service.name}`;
+  const found = service.ports.find((one) => one.port === port);
+  if (found === undefined) throw new WeirError("NOT_FOUND", { what: `port ${port} of Service ${name}` });
+  const family = isIPv4(server.address);
+  const endpoint = found.endpoints.find(({ address }) => isIPv4(address) === family) ?? found.endpoints[0];
+  if (endpoint === undefined) throw new WeirError("NOT_FOUND", { what: `ready endpoint of Service ${name}` });
+  const { address } = endpoint;
+  const workload = sources.flows.names.workloadAt(address);
+  return { server: { workload, address }, port: endpoint.port, service: name };
+}
+
 function splitPort(to: string): { host: string; port: number } {
   const colon = to.lastIndexOf(":");
   const port = colon < 0 ? Number.NaN : Number(to.slice(colon + 1));
@@ -106,8 +136,10 @@ function sameFamily(server: Party, client: Uint8Array): Uint8Array {
 
 const isIPv4 = (address: Uint8Array): boolean => !formatAddress(address).includes(":");
 
-function identityOf(client: Workload | undefined, proved: boolean): string {
+function identityOf(client: Workload | undefined, proved: boolean, server: Workload | undefined): string {
   if (proved) return "proved by the kernel of this node";
+  if (isProved(client) && server !== undefined && judgedElsewhere(server))
+    return `not proved at the destination: it runs on node ${server.node}, and nothing crosses nodes encrypted yet`;
   if (client === undefined) return "none: the client is not in the mesh";
   if (!client.local)
     return `not proved: the client runs on node ${client.node}, and nothing crosses nodes encrypted yet`;

@@ -92,8 +92,14 @@ export class AgentView implements AdminSources, ScrapeSources {
     };
   }
 
+  /** As they are: a pod whose capture failed is not captured, whatever its labels want. */
   workloads(): readonly Workload[] {
-    return [...this.#parts.desired.snapshot.workloads.values()].map(({ workload }) => workload);
+    const { captures, desired } = this.#parts;
+    const failed = new Map(captures.failures().map(({ workload, why }) => [workload.id, why]));
+    return [...desired.snapshot.workloads.values()].map(({ workload }) => {
+      const why = failed.get(workload.id);
+      return why === undefined ? workload : { ...workload, captured: false, notCaptured: why };
+    });
   }
 
   services(): readonly Service[] {

@@ -1,5 +1,6 @@
 // The form of a command file: what it takes, and what it does. The table loads only the file that is asked for.
 import { type Command, Option } from "commander";
+import { WeirError } from "../errors.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface CommandModule {
@@ -34,3 +35,8 @@ export const withServer = (command: Command): Command =>
 /** -o, for commands that print something to read. */
 export const withOutput = (command: Command): Command =>
   command.addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table"));
+
+/** For commands that touch the kernel. Throws ROOT_NEEDED. */
+export function needRoot(command: string): void {
+  if (process.geteuid?.() !== 0) throw new WeirError("ROOT_NEEDED", { command });
+}

@@ -24,11 +24,11 @@ const plain: Readonly<
 > = {
   verdict: { field: "verdict", help: "FORWARDED (allowed), DROPPED (denied) or AUDIT", parse: parseVerdict },
   protocol: { field: "protocol", help: "protocol, such as tcp" },
-  "traffic-direction": { field: "trafficDirection", help: "ingress or egress", parse: (value) => value.toUpperCase() },
+  "traffic-direction": { field: "trafficDirection", help: "ingress or egress", parse: oneOf(["INGRESS", "EGRESS"]) },
   "drop-reason-desc": { field: "dropReasonDesc", help: "Hubble's drop reason", parse: (value) => value.toUpperCase() },
   "node-name": { field: "nodeName", help: "[cluster/]node, with * as wildcard" },
   "tcp-flags": { field: "tcpFlags", help: "TCP flags, such as syn or fin,ack", parse: parseFlags },
-  "ip-version": { field: "ipVersion", help: "v4 or v6", parse: (value) => (/6/.test(value) ? "IPv6" : "IPv4") },
+  "ip-version": { field: "ipVersion", help: "v4 or v6", parse: parseVersion },
   uuid: { field: "uuid", help: "flow id" },
 };
 
@@ -60,6 +60,7 @@ export class Selection {
   }
 
   get allow(): FlowFilter[] {
+    if (this.#negate) throw invalid("--not stands before the filter it takes away, and none follows it");
     return this.#allow.filters();
   }
 
@@ -126,11 +127,29 @@ function withNamespaces(values: Values): FlowFilter {
 function parseVerdict(value: string): string {
   const name = value.toUpperCase();
   const aliases: Readonly<Record<string, string>> = { ALLOWED: "FORWARDED", DENIED: "DROPPED" };
-  return aliases[name] ?? name;
+  return oneOf(verdicts)(aliases[name] ?? name);
+}
+
+/** Hubble's; flows of Weir have the first three. */
+const verdicts = ["FORWARDED", "DROPPED", "AUDIT", "ERROR", "REDIRECTED", "TRACED", "TRANSLATED"];
+
+function parseVersion(value: string): string {
+  const version = /^(?:ip)?v?([46])$/i.exec(value)?.[1];
+  if (version === undefined) throw invalid(`"${value}" is neither v4 nor v6`);
+  return `IPv${version}`;
+}
+
+function oneOf(known: readonly string[]): (value: string) => string {
+  return (value) => {
+    const name = value.toUpperCase();
+    if (!known.includes(name)) throw invalid(`"${value}" is none of ${known.join(", ")}`);
+    return name;
+  };
 }
 
 function parseWorkload(value: string): { kind?: string; name: string } {
   const slash = value.indexOf("/");
+  if (value === "" || value === "/") throw invalid("a workload to filter by is empty");
   return slash < 0 ? { name: value } : { kind: value.slice(0, slash), name: value.slice(slash + 1) };
 }
 

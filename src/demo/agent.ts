@@ -85,18 +85,23 @@ export class Agent {
 
   async #becomeReady(withinMs: number): Promise<void> {
     const until = Date.now() + withinMs;
-    const url = `http://127.0.0.1:${this.options.metricsPort}/healthz/ready`;
     for (;;) {
       if (!this.child.running)
         throw new Error(`the agent of ${this.options.node} ended: ${this.child.lines.join("\n")}`);
-      const ready = await fetch(url).then(
-        (response) => response.ok,
-        () => false,
-      );
-      if (ready) return;
+      if (await this.#answersReady()) return;
       if (Date.now() > until)
         throw new Error(`the agent of ${this.options.node} is not ready: ${this.child.lines.join("\n")}`);
       await new Promise((resume) => setTimeout(resume, 50));
+    }
+  }
+
+  // Another agent of this machine may hold the port while this one finds out.
+  async #answersReady(): Promise<boolean> {
+    try {
+      const { ok } = await fetch(this.metricsUrl.replace("/metrics", "/healthz/ready"));
+      return ok && (await this.metrics()).includes(`node="${this.options.node}"`);
+    } catch {
+      return false;
     }
   }
 }

@@ -8,6 +8,7 @@ import { parseAllDocuments } from "yaml";
 import { Agent } from "./agent.ts";
 import { Child, killChildren } from "./child.ts";
 import { Network, type NetworkPod, sweep } from "./network.ts";
+import { freePort } from "./port.ts";
 
 export const prefix = "weirdemo";
 export const runDirectory = "/run/weir/demo";
@@ -29,10 +30,7 @@ export interface RunningPod {
 }
 
 export class Shop {
-  readonly agents: readonly Agent[] = ["demo-a", "demo-b"].map(
-    (node, index) =>
-      new Agent({ node, manifests: manifestDirectory, stateDir: `/run/weir/${node}`, metricsPort: 15020 + index }),
-  );
+  readonly agents: readonly Agent[];
   readonly pods = new Map<string, RunningPod>();
   readonly #network = new Network(prefix);
   readonly #lock: Server;
@@ -41,8 +39,12 @@ export class Shop {
     this.#network.close();
   };
 
-  private constructor(lock: Server) {
+  private constructor(lock: Server, metricsPorts: readonly number[]) {
     this.#lock = lock;
+    this.agents = ["demo-a", "demo-b"].map((node, index) => {
+      const metricsPort = metricsPorts[index]!;
+      return new Agent({ node, manifests: manifestDirectory, stateDir: `/run/weir/${node}`, metricsPort });
+    });
     process.once("exit", this.#onExit);
   }
 
@@ -50,7 +52,8 @@ export class Shop {
   static async open(): Promise<Shop> {
     const lock = await takeLock();
     sweep(prefix);
-    const shop = new Shop(lock);
+    const first = await freePort(15020); // an agent that is not of the demo may run on this machine, too
+    const shop = new Shop(lock, [first, await freePort(first + 1)]);
     try {
       await shop.#fill();
       return shop;

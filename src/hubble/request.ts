@@ -12,8 +12,8 @@ export interface GetFlowsRequest {
   readonly number?: number;
   readonly first?: boolean;
   readonly follow?: boolean;
-  readonly since?: Timestamp | null;
-  readonly until?: Timestamp | null;
+  readonly since?: Partial<Timestamp> | null;
+  readonly until?: Partial<Timestamp> | null;
   readonly whitelist?: readonly FilterMessage[];
   readonly blacklist?: readonly FilterMessage[];
 }
@@ -67,4 +67,6 @@ const eventFilter = (event: { type: number; match_sub_type?: boolean; sub_type?:
 
 const camelCase = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
-const microseconds = ({ seconds, nanos }: Timestamp): number => Number(seconds) * 1_000_000 + Math.floor(nanos / 1000);
+// On the wire a zero is an absent field: a whole second comes without nanos.
+const microseconds = ({ seconds = 0, nanos = 0 }: Partial<Timestamp>): number =>
+  Number(seconds) * 1_000_000 + Math.floor(nanos / 1000);

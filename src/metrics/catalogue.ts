@@ -1,7 +1,7 @@
 // Every series Weir exposes: name, type, help, labels. docs/metrics.md says the same, held by a test.
 
 export interface Series {
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "summary";
   readonly help: string;
   readonly labels: readonly string[];
 }
@@ -34,6 +34,7 @@ export const trafficLabels = [
 const traffic = (help: string): Series => ({ type: "counter", help, labels: trafficLabels });
 const counter = (help: string, ...labels: string[]): Series => ({ type: "counter", help, labels });
 const gauge = (help: string, ...labels: string[]): Series => ({ type: "gauge", help, labels });
+const summary = (help: string, ...labels: string[]): Series => ({ type: "summary", help, labels });
 
 /** Istio's standard names, so that Kiali and the Istio dashboards work. */
 export const trafficCatalogue = {
@@ -46,7 +47,7 @@ export const trafficCatalogue = {
 export const internalCatalogue = {
   weir_build_info: gauge("Always 1; the labels say what runs.", "version", "node"),
   weir_config_version: gauge("Version of the configuration in force."),
-  weir_config_age_seconds: gauge("Time since the source last said that the configuration is current."),
+  weir_config_age_seconds: gauge("Time since the configuration in force was put in force."),
   weir_config_problems: gauge("Objects or files that cannot be used; their last good state stays in force."),
   weir_pods_captured: gauge("Pods of this node under Weir."),
   weir_kernel_events_total: counter("What the kernel programs counted, by enum counter of bpf/abi.h.", "event"),
@@ -77,7 +78,7 @@ export const internalCatalogue = {
     "Records counted under the overflow labels because the series cap was reached.",
   ),
   weir_traffic_updates_skipped_total: counter("Growth reports left to be counted when the connection closes."),
-  weir_event_loop_delay_seconds: gauge("Event loop delay since the last scrape.", "quantile"),
+  weir_event_loop_delay_seconds: summary("Event loop delay since the last scrape.", "quantile"),
   weir_process_resident_bytes: gauge("Resident memory of the agent process."),
   weir_node_heap_bytes: gauge("Heap of the JavaScript engine in use."),
 } as const satisfies Record<string, Series>;

@@ -12,7 +12,7 @@ import type { TrafficMetrics } from "./traffic.ts";
 /** The state of the agent that its parts cannot tell by themselves. */
 export interface AgentFigures {
   readonly configVersion: number;
-  /** Seconds since the source last confirmed what it said. */
+  /** Seconds since the configuration in force was put in force. */
   readonly configAgeSeconds: number;
   readonly configProblems: number;
   readonly podsCaptured: number;

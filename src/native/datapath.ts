@@ -95,6 +95,8 @@ export interface Datapath {
   /** Workload ids in use were never above this before; survives restarts with the pins. */
   idHighWater(): number;
   setIdHighWater(id: number): void;
+  /** Cookie of the network namespace at a path. */
+  cookieOf(netns: string): bigint;
   /** Captures a pod, all or nothing: pods row, listening ports, lookup program, origin guard. Idempotent. */
   capture(pod: Pod): CapturedPod;
   /** Undoes capture; established connections stay. Also works when the namespace is gone. */

@@ -91,10 +91,10 @@ export class Builder {
     if (same && before.workload === workload) return before;
     // Verdicts are cached, and live connections checked, where the destination runs.
     const enforced = workload.captured && workload.local;
-    const kept = same || !enforced ? (before?.generation ?? 0) : 0;
+    const kept = same ? before.generation : 0;
     return Object.freeze({
       workload,
-      generation: enforced && kept === 0 ? next() : kept,
+      generation: enforced ? kept || next() : 0,
       policies,
       portSensitive: guards.some((guard) => guard.namesPorts),
     });

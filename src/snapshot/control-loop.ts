@@ -8,7 +8,8 @@ import type { Captures } from "./captures.ts";
 import type { Desired } from "./desired.ts";
 import { changesNothing, diffSnapshots, type SnapshotChange } from "./diff.ts";
 import type { Publisher } from "./publish.ts";
-import { type RecheckOptions, type Revocation, recheck } from "./recheck.ts";
+import { type Concern, type RecheckOptions, type Revocation, recheck } from "./recheck.ts";
+import { addressKey } from "./rows.ts";
 import { emptySnapshot, type Snapshot } from "./snapshot.ts";
 
 export interface ControlLoopOptions {
@@ -32,8 +33,8 @@ export class ControlLoop {
   #pending: ResourceChanges | undefined;
   #running: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #secondLook: NodeJS.Timeout | undefined;
-  #guarded = new Set<number>();
+  /** One for each change of the last SECOND_LOOK: a later one must not take away what an earlier one asked for. */
+  readonly #secondLooks = new Set<NodeJS.Timeout>();
   #published: Snapshot = emptySnapshot;
   #publishedAt = 0;
   #failure: string | undefined;
@@ -66,16 +67,18 @@ export class ControlLoop {
     return this.#failure;
   }
 
-  /** Tries captures again that failed, and judges connections to what is captured now. */
+  /** Finds captures that are no more, and tries again those that failed. */
   retryCaptures(): void {
-    const { desired, publisher } = this.#options;
-    if (this.#running === undefined) publisher.retryCaptures((id) => desired.snapshot.workloads.get(id));
+    const { desired, publisher, captures } = this.#options;
+    if (this.#running !== undefined) return;
+    captures.checkNamespaces();
+    publisher.retryCaptures((id) => desired.snapshot.workloads.get(id));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    clearTimeout(this.#secondLook);
+    for (const timer of this.#secondLooks) clearTimeout(timer);
     await this.#running;
   }
 
@@ -101,24 +104,30 @@ export class ControlLoop {
     await publisher.publish(change);
     this.#published = change.next;
     this.#publishedAt = Date.now();
-    this.#guarded = this.#judgedAgain(change);
-    if (this.#guarded.size === 0) return;
+    const concern = { guarded: this.#judgedAgain(change), departed: departedAddresses(change) };
+    if (concern.guarded.size + concern.departed.size === 0) return;
     datapath.synchronize();
-    this.#recheck();
-    clearTimeout(this.#secondLook);
-    this.#secondLook = setTimeout(() => this.#recheck(), SECOND_LOOK);
+    this.#recheck(concern);
+    if (concern.guarded.size > 0) this.#lookAgain(concern.guarded);
   }
 
-  // At the first publish every workload is new to this agent, but its connections need not be.
+  // A workload that joins keeps the connections it has. What an agent adopts was judged by the one before it.
   #judgedAgain({ previous, workloads, regenerated }: SnapshotChange): Set<number> {
-    const guarded = previous.version === 0 ? workloads.upserted : regenerated;
-    return new Set(
-      guarded.filter(({ workload }) => this.#options.captures.get(workload.id)).map(({ workload }) => workload.id),
-    );
+    const { captures, datapath } = this.#options;
+    const guarded = previous.version === 0 && datapath.adopted ? workloads.upserted : regenerated;
+    return new Set(guarded.filter(({ workload }) => captures.get(workload.id)).map(({ workload }) => workload.id));
   }
 
-  #recheck(): void {
-    const revoked = recheck(this.#options.recheck, [...this.#options.captures.all()], this.#guarded);
+  #lookAgain(guarded: ReadonlySet<number>): void {
+    const timer = setTimeout(() => {
+      this.#secondLooks.delete(timer);
+      this.#recheck({ guarded, departed: new Set() });
+    }, SECOND_LOOK);
+    this.#secondLooks.add(timer);
+  }
+
+  #recheck(concern: Concern): void {
+    const revoked = recheck(this.#options.recheck, concern);
     if (revoked.length === 0) return;
     this.#options.log.info({ connections: revoked.length }, "ended connections that policy no longer allows");
     this.#options.revoked(revoked);
@@ -134,6 +143,19 @@ export class ControlLoop {
     clearTimeout(this.#retry);
     if (!this.#closed) this.#retry = setTimeout(() => this.take({ upserts: [], deletes: [] }), RETRY);
   }
+}
+
+/** What captured pods of this node no longer have: a gone pod's connections are nobody's, and least its heir's. */
+function departedAddresses({ previous, next, workloads }: SnapshotChange): Set<string> {
+  const concerned = [...workloads.removed, ...workloads.upserted].map(({ workload }) => workload.id);
+  return new Set(
+    concerned.flatMap((id) => {
+      const before = previous.workloads.get(id)?.workload;
+      if (!before?.local || !before.captured) return [];
+      const kept = new Set(next.workloads.get(id)?.workload.addresses.map(addressKey));
+      return before.addresses.map(addressKey).filter((address) => !kept.has(address));
+    }),
+  );
 }
 
 const merged = (first: ResourceChanges, second: ResourceChanges): ResourceChanges => {

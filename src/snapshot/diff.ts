@@ -10,7 +10,7 @@ export interface SnapshotChange {
   readonly services: Upserts<Service>;
   /** Applied ones only; a changed policy is one removed and one added. */
   readonly policies: { readonly added: readonly PolicyRevision[]; readonly removed: readonly PolicyRevision[] };
-  /** Workloads that were there and have another generation now: their live connections must be checked again. */
+  /** Workloads that were guarded and have another generation now: their live connections must be checked again. */
   readonly regenerated: readonly GuardedWorkload[];
 }
 
@@ -23,8 +23,8 @@ interface Upserts<Value> {
 export function diffSnapshots(previous: Snapshot, next: Snapshot): SnapshotChange {
   const workloads = diff(previous.workloads, next.workloads);
   const regenerated = workloads.upserted.filter(({ workload, generation }) => {
-    const before = previous.workloads.get(workload.id);
-    return before !== undefined && before.generation !== generation;
+    const before = previous.workloads.get(workload.id)?.generation ?? 0;
+    return before !== 0 && generation !== 0 && before !== generation;
   });
   const applied = (from: Snapshot, other: Snapshot) =>
     [...from.policies.values()].filter(({ applied, policy }) => applied && !other.policies.has(policy.id));

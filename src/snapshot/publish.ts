@@ -35,7 +35,7 @@ export class Publisher {
     datapath.setIdHighWater(ids.highWater());
     await proxy.apply(this.#started ? encodeChange(change) : encodeSnapshot(change.next, limits));
     this.#dropServices(change);
-    this.#writeWorkloads(change.workloads.upserted);
+    this.#writeWorkloads(change.workloads.upserted, leavingIn(change));
     this.#writeServices(change.services.upserted);
     this.#dropWorkloads(change);
     if (!this.#started) {
@@ -48,20 +48,22 @@ export class Publisher {
 
   /** Tries again what could not be captured; answers how many now are. */
   retryCaptures(workload: (id: number) => GuardedWorkload | undefined): number {
-    const wanted = this.#options.captures.failed().flatMap(({ id }) => workload(id) ?? []);
+    const wanted = this.#options.captures.failures().flatMap((failure) => workload(failure.workload.id) ?? []);
     this.#writeWorkloads(wanted);
     return wanted.filter(({ workload: { id } }) => this.#options.captures.get(id) !== undefined).length;
   }
 
-  // Rows come first without a binding: the origin guard must know a pod's addresses before it watches its packets.
-  #writeWorkloads(upserted: readonly GuardedWorkload[]): void {
+  // Rows come first without a binding: the other pods' connections go through the node proxy, which proves who they are,
+  // before the pod asks for that. One that an earlier agent captured has its row, and is reached directly meanwhile.
+  #writeWorkloads(upserted: readonly GuardedWorkload[], leaving?: ReadonlySet<number>): void {
     const { datapath, captures } = this.#options;
     const rows = (guarded: GuardedWorkload) => workloadRows(guarded, captures.get(guarded.workload.id));
-    datapath.upsertWorkloads(upserted.flatMap(rows));
+    const adopted = new Set(upserted.filter(({ workload }) => captures.isAdopted(workload.id)));
+    datapath.upsertWorkloads(upserted.filter((guarded) => !adopted.has(guarded)).flatMap(rows));
     const captured = upserted.filter(
-      ({ workload }) => workload.local && workload.captured && captures.capture(workload),
+      ({ workload }) => workload.local && workload.captured && captures.capture(workload, leaving),
     );
-    datapath.upsertWorkloads(captured.flatMap(rows));
+    datapath.upsertWorkloads([...new Set([...captured, ...adopted])].flatMap(rows));
     for (const { workload } of upserted) if (!workload.captured) captures.release(workload.id, false);
   }
 
@@ -112,6 +114,13 @@ export class Publisher {
     datapath.removeServices(datapath.serviceKeys().filter((key) => !wantedServices.has(serviceKey(key))));
   }
 }
+
+const leavingIn = ({ workloads }: SnapshotChange): ReadonlySet<number> =>
+  new Set(
+    [...workloads.removed, ...workloads.upserted.filter(({ workload }) => !workload.captured)].map(
+      ({ workload }) => workload.id,
+    ),
+  );
 
 const serviceKey = ({ address, port }: { readonly address: Uint8Array; readonly port: number }): string =>
   `${addressKey(address)} ${port}`;

@@ -3,9 +3,9 @@
 
 import type { Names } from "../mesh/names.ts";
 import { isServerEnd, type Workload } from "../mesh/workload.ts";
-import type { Datapath, Socket } from "../native/datapath.ts";
+import type { Socket } from "../native/datapath.ts";
 import { type Answer, type Connection, decodeAnswers, encodeQuestions } from "../policy/questions.ts";
-import type { Capture } from "./captures.ts";
+import type { Capture, Captures } from "./captures.ts";
 import { addressKey } from "./rows.ts";
 
 /** A connection that policy no longer allows. */
@@ -18,11 +18,19 @@ export interface Revocation {
 }
 
 export interface RecheckOptions {
-  readonly datapath: Datapath;
+  readonly captures: Captures;
   readonly authorize: (questions: Uint8Array) => Uint8Array;
   readonly names: Names;
   /** Whether a socket is its connection's server end, where records told; undefined where they did not. */
   readonly isServer: (connection: bigint) => boolean | undefined;
+}
+
+/** What a change means for live connections. */
+export interface Concern {
+  /** Ids of workloads whose policy changed: connections to them are judged again. */
+  readonly guarded: ReadonlySet<number>;
+  /** Addresses that captured pods no longer have, as keys: what is left of connections with them ends, whoever is next. */
+  readonly departed: ReadonlySet<string>;
 }
 
 interface Found {
@@ -31,8 +39,8 @@ interface Found {
 }
 
 interface Candidate {
+  readonly capture: Capture;
   readonly socket: Socket;
-  readonly cookie: bigint;
   readonly connection: Connection;
   readonly clientPort: number;
 }
@@ -42,17 +50,15 @@ const ALLOW = 1;
 const TCP_SYN_SENT = 2;
 const TCP_SYN_RECV = 3;
 
-/** Destroys the connections to `guarded` workloads (by id) that are not allowed now, and answers which. */
-export function recheck(
-  options: RecheckOptions,
-  captures: readonly Capture[],
-  guarded: ReadonlySet<number>,
-): Revocation[] {
-  const { datapath, authorize } = options;
-  const found = dump(options, captures);
+/** Destroys the connections that are not allowed now, and answers which policy ended. */
+export function recheck(options: RecheckOptions, { guarded, departed }: Concern): Revocation[] {
+  const { authorize } = options;
+  const all = dump(options);
+  const [left, found] = partition(all, ({ socket }) => departed.has(addressKey(socket.remote)));
+  destroy(options, left);
   const isServer = serverEnds(options, found);
   const candidates = found
-    .flatMap((end) => candidatesOf(options, end.capture, end.socket, isServer(end)))
+    .flatMap((end) => candidatesOf(options, end, isServer(end)))
     .filter(({ connection }) => guarded.has(connection.destinationWorkload));
   if (candidates.length === 0) return [];
   const questions = encodeQuestions(candidates.map(({ connection }) => connection));
@@ -61,29 +67,25 @@ export function recheck(
     const answer = answers[index];
     return answer === undefined || answer.action === ALLOW ? [] : [{ ...candidate, answer }];
   });
-  for (const [cookie, sockets] of byCookie(revoked)) datapath.destroySockets(cookie, sockets);
+  destroy(options, revoked);
   return onePerConnection(revoked.map(revocationOf));
 }
 
 // Both ends of a connection on this node are found, each in its own namespace.
-function candidatesOf(
-  options: RecheckOptions,
-  { workload: local, cookie }: Capture,
-  socket: Socket,
-  server: boolean,
-): Candidate[] {
+function candidatesOf(options: RecheckOptions, { capture, socket }: Found, server: boolean): Candidate[] {
+  const local = capture.workload;
   const remote = options.names.workloadAt(socket.remote);
   const destination = server ? local : remote;
   if (destination === undefined) return [];
   const connection = server ? toLocal(socket, local, remote) : toRemote(socket, local, destination);
-  return [{ socket, cookie, connection, clientPort: server ? socket.remotePort : socket.localPort }];
+  return [{ capture, socket, connection, clientPort: server ? socket.remotePort : socket.localPort }];
 }
 
 /** Sockets of captured pods with the pod they are in; what goes to itself, or is a leg of the node proxy, left out. */
-const dump = (options: RecheckOptions, captures: readonly Capture[]): Found[] =>
-  captures.flatMap((capture) =>
-    options.datapath
-      .sockets(capture.cookie)
+const dump = ({ captures }: RecheckOptions): Found[] =>
+  [...captures.all()].flatMap((capture) =>
+    captures
+      .sockets(capture)
       .filter((socket) => addressKey(socket.local) !== addressKey(socket.remote))
       .map((socket) => ({ capture, socket })),
   );
@@ -126,9 +128,18 @@ const toRemote = (socket: Socket, local: Workload, remote: Workload): Connection
   port: socket.remotePort,
 });
 
-function byCookie(candidates: readonly Candidate[]): Map<bigint, Socket[]> {
-  const grouped = Map.groupBy(candidates, ({ cookie }) => cookie);
-  return new Map([...grouped].map(([cookie, group]) => [cookie, group.map(({ socket }) => socket)]));
+function destroy({ captures }: RecheckOptions, ends: readonly Found[]): void {
+  const grouped = Map.groupBy(ends, ({ capture }) => capture);
+  for (const [capture, group] of grouped)
+    captures.destroy(
+      capture,
+      group.map(({ socket }) => socket),
+    );
+}
+
+function partition<Value>(values: readonly Value[], first: (value: Value) => boolean): [Value[], Value[]] {
+  const { true: yes = [], false: no = [] } = Object.groupBy(values, (value) => `${first(value)}` as "true" | "false");
+  return [yes, no];
 }
 
 function onePerConnection(revocations: readonly Revocation[]): Revocation[] {

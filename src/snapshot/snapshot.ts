@@ -7,8 +7,8 @@ import type { PolicyRevision } from "../policy/policies.ts";
 export interface GuardedWorkload {
   readonly workload: Workload;
   /**
-   * Another number whenever the policies that guard it change, higher than all before it. 0 for a workload that runs on
-   * another node or was never captured: nothing is cached for it here.
+   * Another number whenever the policies that guard it change or it joins the mesh, higher than all before it. 0 for a
+   * workload that runs on another node or is not captured: nothing is cached for it here.
    */
   readonly generation: number;
   /** Ids of the policies that select it, dry-run ones included; none where it is not captured. */

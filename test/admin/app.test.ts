@@ -1,7 +1,7 @@
 import test from "ava";
 import { buildAdminApp } from "../../src/admin/app.ts";
 import { errorCatalogue } from "../../src/errors.ts";
-import { cart, web } from "../flows/rows.ts";
+import { cart, cartService, web } from "../flows/rows.ts";
 import { elsewhere, testAgent } from "./agent.ts";
 
 function ask() {
@@ -112,6 +112,29 @@ test("a client on another node, or outside the mesh, is asked about without an i
   t.deepEqual(agent.asked[0]!.source, elsewhere.addresses[0]!);
   t.regex(body.identity, /^not proved: the client runs on node b/);
   t.is((await get("/why?from=8.8.8.8&to=shop/cart-1:8080")).body.identity, "none: the client is not in the mesh");
+});
+
+test("a server on another node is asked about without an identity, because none reaches that node", async (t) => {
+  const { get, agent } = ask();
+  const { body } = await get("/why?from=shop/web-1&to=shop/far-1:8080");
+  t.is(agent.asked[0]!.sourceWorkload, 0);
+  t.regex(body.identity, /^not proved at the destination: it runs on node b/);
+});
+
+test("the address of a Service is asked about as an endpoint of it", async (t) => {
+  const { get, agent } = ask();
+  const endpoints = [{ address: cart.addresses[0]!, port: 8080 }];
+  const ports = [
+    { name: "http", port: 80, endpoints },
+    { name: "idle", port: 81, endpoints: [] },
+  ];
+  agent.services = () => [{ ...cartService, ports }];
+  const { body } = await get("/why?from=shop/web-1&to=10.96.0.7:80");
+  t.like(agent.asked[0], { sourceWorkload: web.id, destinationWorkload: cart.id, port: 8080 });
+  t.is(body.to, "shop/cart-1:8080 (an endpoint of Service shop/cart)");
+  const message = async (url: string) => (await get(url)).body.message;
+  t.is(await message("/why?from=shop/web-1&to=10.96.0.7:9"), "there is no port 9 of Service shop/cart");
+  t.is(await message("/why?from=shop/web-1&to=10.96.0.7:81"), "there is no ready endpoint of Service shop/cart");
 });
 
 test("a flow is explained by its verdict then and the policies now", async (t) => {

@@ -22,7 +22,7 @@ test.serial("status says how the agent is, with its problems", async (t) => {
   t.is(exit, 0);
   for (const pattern of [
     /^node: +a, ready for 1 h 0 min, pid 42$/m,
-    /^config: +version 7 from file:\/etc\/weir, confirmed 2\.0 s ago$/m,
+    /^config: +version 7 from file:\/etc\/weir, in force for 2\.0 s$/m,
     /^kernel: +3 pods captured, adopted from the agent before this one, 1 times repaired$/m,
     /^tables: +pods 3\/1024$/m,
     /^lost: +2 by kernel$/m,

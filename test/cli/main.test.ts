@@ -59,6 +59,13 @@ test("without an agent the reader is told where it was looked for and how to sta
   );
 });
 
+test("an agent whose source cannot be read says so and touches nothing, because it knows nothing yet", async (t) => {
+  const directory = `${emptyDirectory()}/missing`;
+  const { exit, stderr } = await weir(["agent", "--node", "nowhere", "--source", `file:${directory}`]);
+  t.is(exit, Exit.failed);
+  t.regex(stderr, /^weir: the directory \S+\/missing cannot be read: ENOENT/);
+});
+
 test("a socket that nobody answers on, or that does not exist, is said so", async (t) => {
   const runDirectory = emptyDirectory();
   mkdirSync(join(runDirectory, "a"));

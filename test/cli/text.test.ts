@@ -111,5 +111,10 @@ test("a bare pod name takes the namespaces beside it", (t) => {
 test("values of a wrong form are refused", (t) => {
   t.throws(() => selected(["identity", "x"]), { message: /"x" is not a number/ });
   t.throws(() => selected(["tcp-flags", "syn,quux"]), { message: /no TCP flag "QUUX"/ });
+  t.throws(() => selected(["verdict", "maybe"]), { message: /"MAYBE" is none of FORWARDED, DROPPED, AUDIT/ });
+  t.throws(() => selected(["traffic-direction", "up"]), { message: /"up" is none of INGRESS, EGRESS/ });
+  t.throws(() => selected(["ip-version", "5"]), { message: /"5" is neither v4 nor v6/ });
+  t.throws(() => selected(["to-workload", ""]), { message: /a workload to filter by is empty/ });
+  t.throws(() => selected(["protocol", "tcp"], ["not"]), { message: /--not stands before the filter/ });
   t.throws(() => selected(["port", "1"], ["to-port", "2"]), { message: /--to-port cannot be combined with --port/ });
 });

@@ -111,14 +111,22 @@ export class Lab extends Network {
   }
 
   /** Sends a bare SYN past every socket hook; answers what came back. */
-  async spoofSyn(pod: NetworkPod, mac: string, source: string, destination: string, port: number) {
-    const printed = await this.run(pod, [`${tools}/spoof`, "syn", "eth0", mac, source, destination, String(port)]);
+  async spoofSyn(
+    pod: NetworkPod,
+    mac: string,
+    source: string,
+    destination: string,
+    port: number,
+    flags: readonly "--tagged"[] = [],
+  ) {
+    const syn = ["syn", "eth0", mac, source, destination, String(port)];
+    const printed = await this.run(pod, [`${tools}/spoof`, ...flags, ...syn]);
     return JSON.parse(printed) as { answer: "syn-ack" | "rst" | "none"; sourcePort: number };
   }
 
   /** Claims an address over ARP or neighbour discovery. */
-  async claim(pod: NetworkPod, address: string, target?: string): Promise<void> {
-    await this.run(pod, [`${tools}/spoof`, "claim", "eth0", address, ...(target ? [target] : [])]);
+  async claim(pod: NetworkPod, address: string, target?: string, flags: readonly "--tagged"[] = []): Promise<void> {
+    await this.run(pod, [`${tools}/spoof`, ...flags, "claim", "eth0", address, ...(target ? [target] : [])]);
   }
 
   /** Stops what runs and removes everything. */

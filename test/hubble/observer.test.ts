@@ -176,6 +176,15 @@ test("number, first, since, until, whitelist and blacklist select as in Hubble",
   t.deepEqual(await ports({ whitelist: [{ drop_reason_desc: ["POLICY_DENY"] }] }), []);
 });
 
+test("a time of a whole second, which has no nanoseconds on the wire, selects as any other", async (t) => {
+  const { add, observer } = await serve(t);
+  add(record(), record());
+  const second = Math.floor(Date.now() / 1000);
+  t.is((await flows(observer, { since: { seconds: second - 60 } })).length, 2);
+  t.is((await flows(observer, { since: { seconds: second + 60 } })).length, 0);
+  t.is((await flows(observer, { until: { seconds: second - 60 } })).length, 0);
+});
+
 test("following gives what is new as it comes, and ends when the client leaves", async (t) => {
   const { add, observer } = await serve(t);
   add(record({ sourcePort: 1 }), record({ sourcePort: 2 }));

@@ -33,7 +33,9 @@ for (const family of ["ipv4", "ipv6"] as const) {
     const { client, server, thief } = pods;
     await mesh.lab.dial(client!, server![family]!, port, ["--line"]);
     const before = await mesh.lab.run(client, ["ip", "neigh", "show", server![family]!]);
-    for (let round = 0; round < 5; round++) await mesh.lab.claim(thief!, server![family]!, client!.ipv4);
+    for (let round = 0; round < 5; round++)
+      for (const flags of [[], ["--tagged"]] as const)
+        await mesh.lab.claim(thief!, server![family]!, client!.ipv4, flags);
     t.is(lladdr(await mesh.lab.run(client, ["ip", "neigh", "show", server![family]!])), lladdr(before));
     const { greeting } = await mesh.lab.greeting(client!, server![family]!, port);
     t.is(hostOf(greeting!.getsockname), server![family]!);

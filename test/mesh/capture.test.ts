@@ -1,9 +1,9 @@
 // Pods join and leave the mesh while they run; their manifests may be wrong, their addresses pass on to others.
 import test from "ava";
 import type { NetworkPod } from "../../src/demo/network.ts";
-import { sleep } from "../helpers/eventually.ts";
+import { eventually, sleep } from "../helpers/eventually.ts";
 import { between, flow, flowsOf } from "../helpers/flows.ts";
-import { fromAccounts, namespace, policy } from "../helpers/manifests.ts";
+import { fromAccounts, namespace, pod, policy } from "../helpers/manifests.ts";
 import { Mesh } from "../helpers/mesh.ts";
 
 const mesh = new Mesh({ prefix: "wcap", octet: 84 });
@@ -65,11 +65,45 @@ test.serial("a namespace joins and leaves the mesh at run time, and what runs is
     t.like(await connection.report(), { result: "ok", exact: true, end: "eof" });
 });
 
+test.serial("connections made while a pod joins and leaves the mesh all come about", async (t) => {
+  mesh.manifests.write("wavering", namespace("wavering", { capture: "disabled" }));
+  const wavering = await mesh.addPod("wavering", { node: "a", namespace: "wavering" });
+  const far = await mesh.addPod("far", { node: "b" });
+  for (const pod of [wavering, far]) await mesh.lab.serve(pod, "echo", ["-p", String(port)]);
+  await mesh.settles(
+    "the pods are known",
+    async () => (await reaches(wavering, far)) && (await reaches(far, wavering)),
+  );
+  const flags = ["--count", "4000", "--rate", "1000", "--concurrency", "300", "--send", "10", "--timeout", "8000"];
+  const loads = [
+    mesh.lab.dialMany(wavering, far.ipv4!, port, flags),
+    mesh.lab.dialMany(client, wavering.ipv4!, port, flags),
+  ];
+  for (const capture of ["enabled", "disabled", "enabled", "disabled", "enabled", "disabled"] as const) {
+    await sleep(500);
+    mesh.manifests.write("wavering", namespace("wavering", { capture }));
+  }
+  for (const load of loads) t.like(await load, { ok: 4000, errors: {} });
+});
+
 test.serial("the label of a pod wins over its namespace's", async (t) => {
   const exempt = await mesh.addPod("exempt", { node: "a", labels: { "weir.dev/capture": "disabled" } });
   await mesh.lab.serve(exempt, "echo", ["-p", String(port)]);
   await mesh.settles("the pod is known", async () => (await pathOf(client, exempt)) === "pass-through");
   t.pass();
+});
+
+test.serial("the node's own network namespace is no pod's: it is never captured, and the agent says so", async (t) => {
+  const own = { ...client, name: "own", netns: "/proc/self/ns/net", ipv4: mesh.address("a", 99).ipv4, ipv6: undefined };
+  mesh.manifests.write("own", pod(own, { namespace: "mesh", node: mesh.nodeName("a") }));
+  const { message } = await eventually("the problem", async () => {
+    const { problems } = JSON.parse((await mesh.agent("a").cli("status", "-o", "json")).stdout);
+    return problems.find(({ where }: { where: string }) => where === "Pod mesh/own");
+  });
+  t.regex(message, /is the node's own network namespace; its Pod lacks spec.hostNetwork: true$/);
+  const { stdout } = await mesh.agent("a").cli("get", "workloads", "-n", "mesh");
+  t.regex(stdout, /own .* no: \/proc\/self\/ns\/net is the node's own/);
+  mesh.manifests.remove("own");
 });
 
 test.serial("a broken manifest is reported with file and line, and the last good state stays in force", async (t) => {

@@ -33,8 +33,8 @@ test.before(async () => {
 const reach = (from: NetworkPod, to: NetworkPod) =>
   mesh.lab.dial(from, to.ipv4!, port, ["--send", "100", "--timeout", "3000"]);
 
-const stream = (to: NetworkPod, seconds: number) =>
-  mesh.lab.dialling(client, to.ipv4!, port, [
+const stream = (to: NetworkPod, seconds: number, family: "ipv4" | "ipv6" = "ipv4") =>
+  mesh.lab.dialling(client, to[family]!, port, [
     "--send",
     String(seconds * 100_000),
     "--chunk",
@@ -46,7 +46,7 @@ const stream = (to: NetworkPod, seconds: number) =>
   ]);
 
 test.serial("direct connections survive the agent, new ones included, and its successor touches none", async (t) => {
-  const surviving = [stream(near, 8), stream(near, 8)];
+  const surviving = [stream(near, 8), stream(near, 8, "ipv6")];
   await sleep(500);
   await mesh.agent("a").kill();
   t.like(await reach(client, near), { result: "ok", received: 100 }, "a new direct connection with a cached verdict");

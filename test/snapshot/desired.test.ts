@@ -107,6 +107,19 @@ test("only captured workloads are guarded, and enrolling makes a new generation"
   t.true((after?.generation ?? 0) > 0);
 });
 
+test("a workload that left the mesh joins it in a new generation, and keeps the connections it has", (t) => {
+  const state = desired(t);
+  const out = namespace("shop", {});
+  const first = state.apply(upsert(namespace("shop"), pod("shop", "web", "10.0.0.1"), policy("shop", "p", allow("a"))));
+  const left = state.apply(upsert(out));
+  t.is(left.workloads.upserted[0]?.generation, 0);
+  state.apply({ upserts: [], deletes: ["AuthorizationPolicy.security.istio.io shop/p"] });
+  const again = state.apply(upsert(namespace("shop")));
+  const [before, after] = [first, again].map(({ workloads }) => workloads.upserted[0]?.generation ?? 0);
+  t.true(after! > before!, "what was cached under the old policies is dead");
+  t.deepEqual([...regenerated(left), ...regenerated(again)], []);
+});
+
 test("a workload of another node has its policies but no generation: nothing is cached for it here", (t) => {
   const state = desired(t);
   const remote = pod("shop", "web", "10.0.0.1", { spec: { nodeName: "b" } });

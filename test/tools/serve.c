@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A TCP server that does one simple thing to each connection. One process, one epoll, tens of thousands of connections.
 //
-//   serve [-a ADDRESS] [-p PORT] [-b BACKLOG] [-w WINDOW] [-n N] [--mptcp] [--v6only] [--quiet] MODE
+//   serve [-a ADDRESS] [-p PORT] [-b BACKLOG] [-w WINDOW] [-n N] [--mptcp] [--v6only] [--join] [--quiet] MODE
+//
+// --join asks to share the port with whoever listens there already (SO_REUSEPORT).
 //
 // Modes:
 //   echo       sends back what comes, ends when the client has ended and all is sent back
@@ -53,7 +55,7 @@ struct connection {
 
 static enum mode mode;
 static long long amount = 1024;
-static bool quiet;
+static bool quiet, join;
 static int poller;
 static struct connection *slow_connections;
 
@@ -269,6 +271,7 @@ static int listen_on(const char *address, int port, int backlog, int window, boo
 		exit(1);
 	}
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+	set_option(fd, SOL_SOCKET, SO_REUSEPORT, join, "SO_REUSEPORT");
 	if (window > 0) {
 		set_option(fd, SOL_SOCKET, SO_RCVBUF, window / 2, "SO_RCVBUF");
 		set_option(fd, SOL_SOCKET, SO_SNDBUF, window / 2, "SO_SNDBUF");
@@ -301,6 +304,7 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "mptcp", no_argument, 0, 'm' },
 					       { "v6only", no_argument, 0, '6' },
+					       { "join", no_argument, 0, 'j' },
 					       { "quiet", no_argument, 0, 'q' },
 					       { 0 } };
 	const char *address = "::";
@@ -316,6 +320,7 @@ int main(int argc, char **argv)
 		case 'n': amount = atoll(optarg); break;
 		case 'm': mptcp = true; break;
 		case '6': v6only = true; break;
+		case 'j': join = true; break;
 		case 'q': quiet = true; break;
 		default: return 2;
 		}

@@ -4,6 +4,7 @@
 //   spoof syn DEVICE DESTINATION-MAC SOURCE DESTINATION PORT      a bare SYN; prints syn-ack, rst or none
 //   spoof claim DEVICE ADDRESS [TARGET]                           "ADDRESS is at my MAC": ARP reply or neighbour advertisement
 //
+// With --tagged before all that, in two VLAN tags of no VLAN, which the stack takes off again.
 // Prints one JSON line. Exit 0 when it could send.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,7 @@
 
 struct wire {
 	int fd;
+	bool tagged;
 	struct sockaddr_ll to;
 	uint8_t mac[6];
 };
@@ -60,8 +63,13 @@ static void send_frame(struct wire *wire, const char *mac, uint16_t protocol, co
 		die(mac);
 	for (int i = 0; i < 6; i++)
 		wire->to.sll_addr[i] = (uint8_t)part[i];
-	wire->to.sll_protocol = htons(protocol);
-	if (sendto(wire->fd, bytes, length, 0, (struct sockaddr *)&wire->to, sizeof(wire->to)) < 0)
+	uint16_t tags[4] = { 0, htons(ETH_P_8021Q), 0, htons(protocol) };
+	uint8_t frame[256];
+	size_t prefix = wire->tagged ? sizeof(tags) : 0;
+	memcpy(frame, tags, prefix);
+	memcpy(frame + prefix, bytes, length);
+	wire->to.sll_protocol = htons(wire->tagged ? ETH_P_8021Q : protocol);
+	if (sendto(wire->fd, frame, prefix + length, 0, (struct sockaddr *)&wire->to, sizeof(wire->to)) < 0)
 		die("cannot send");
 }
 
@@ -207,13 +215,18 @@ static void claim_v6(struct wire *wire, const char *address)
 
 int main(int argc, char **argv)
 {
+	bool tagged = argc > 1 && strcmp(argv[1], "--tagged") == 0;
+	argc -= tagged;
+	argv += tagged;
 	if (argc == 7 && strcmp(argv[1], "syn") == 0) {
 		struct wire wire = open_wire(argv[2]);
+		wire.tagged = tagged;
 		send_syn(&wire, argv[3], argv[4], argv[5], atoi(argv[6]));
 		return 0;
 	}
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "claim") == 0) {
 		struct wire wire = open_wire(argv[2]);
+		wire.tagged = tagged;
 		if (strchr(argv[3], ':'))
 			claim_v6(&wire, argv[3]);
 		else

@@ -4,7 +4,7 @@ import { flushCompileCache } from "node:module";
 import type { Command } from "commander";
 import { startAgent } from "../../agent.ts";
 import { agentDefaults, parseAgentConfig } from "../../config.ts";
-import type { Options } from "../command.ts";
+import { needRoot, type Options } from "../command.ts";
 import { Exit } from "../exit.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -32,7 +32,9 @@ export function define(command: Command): void {
 }
 
 export async function run(_args: readonly string[], options: Options, terminal: Terminal): Promise<number> {
-  const agent = await startAgent(parseAgentConfig(options));
+  const config = parseAgentConfig(options);
+  needRoot("agent");
+  const agent = await startAgent(config);
   flushCompileCache(); // an agent that is killed leaves it to the next one, too
   if (!terminal.signal.aborted) await once(terminal.signal, "abort");
   await agent.stop();

@@ -4,7 +4,7 @@ import type { AgentStatus, Problem } from "../../admin/sources.ts";
 import { WeirError } from "../../errors.ts";
 import { type Probe, probeKernel } from "../../native/datapath.ts";
 import { findAgent } from "../client.ts";
-import { type Options, withOutput, withServer } from "../command.ts";
+import { needRoot, type Options, withOutput, withServer } from "../command.ts";
 import { Exit } from "../exit.ts";
 import { json, painter } from "../render.ts";
 import type { Terminal } from "../terminal.ts";
@@ -27,8 +27,7 @@ export function define(command: Command): void {
 }
 
 export async function run(_args: readonly string[], options: Options, terminal: Terminal): Promise<number> {
-  if (process.geteuid?.() !== 0)
-    throw new WeirError("KERNEL_UNSUPPORTED", { why: "only root may load programs into it; run weir check as root" });
+  needRoot("check");
   const report = {
     probes: probeKernel(),
     ...(options.pre ? { problems: [] } : await agentProblems(options, terminal)),

@@ -25,7 +25,7 @@ function describe(status: AgentStatus, paint: ReturnType<typeof painter>): strin
   const summary = fields([
     ["node", `${status.node}, ${state} for ${duration(Date.now() - Date.parse(status.startedAt))}, pid ${status.pid}`],
     ["version", status.version],
-    ["config", `version ${config.version} from ${config.source}, confirmed ${ago(config.ageSeconds)} ago`],
+    ["config", `version ${config.version} from ${config.source}, in force for ${age(config.ageSeconds)}`],
     ["mesh", `${config.workloads} workloads, ${config.services} services, ${config.policies} policies`],
     ["kernel", `${kernel.podsCaptured} pods captured${adoption(kernel)}, ${kernel.driftRepaired} times repaired`],
     [
@@ -44,7 +44,7 @@ function describe(status: AgentStatus, paint: ReturnType<typeof painter>): strin
   return summary + status.problems.map((problem) => problemText(problem, paint)).join("");
 }
 
-const ago = (seconds: number): string => duration(seconds * 1000);
+const age = (seconds: number): string => duration(seconds * 1000);
 
 const adoption = ({ adopted }: AgentStatus["kernel"]): string =>
   adopted ? ", adopted from the agent before this one" : "";

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { WeirError } from "../../errors.ts";
 import { uninstallDatapath } from "../../native/datapath.ts";
 import { answers } from "../client.ts";
-import { type Options, withOutput } from "../command.ts";
+import { needRoot, type Options, withOutput } from "../command.ts";
 import { Exit } from "../exit.ts";
 import { json } from "../render.ts";
 import type { Terminal } from "../terminal.ts";
@@ -19,6 +19,7 @@ export function define(command: Command): void {
 }
 
 export async function run(_args: readonly string[], options: Options, terminal: Terminal): Promise<number> {
+  needRoot("uninstall");
   const { node, stateDir: directory = `${terminal.runDirectory}/${node}` } = options;
   const lock = `\0weir/${node}`; // held by a running agent, wherever its state directory is
   if ((await answers(lock)) || (await answers(`${directory}/admin.sock`)))

@@ -12,7 +12,7 @@ export function define(command: Command): void {
   command
     .argument("[flow]", "id of a flow, as weir observe -o dict and -o json print it")
     .option("--from <pod>", "client of a connection that could be: NAMESPACE/POD, or an address")
-    .option("--to <pod:port>", "its server: NAMESPACE/POD:PORT, or ADDRESS:PORT");
+    .option("--to <pod:port>", "its server: NAMESPACE/POD:PORT, or ADDRESS:PORT, also of a Service");
   withOutput(withServer(command)).addHelpText("after", "\nExits with 1 when the connection is denied.");
 }
 

@@ -1,6 +1,7 @@
 //! Verdicts for pairs of this node, before anybody connects: so that a connection pool filled at start is direct too.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::address::Address;
 use crate::authorize::{Question, authorize};
@@ -13,10 +14,14 @@ pub(crate) const ROWS_MAX: usize = 16_384;
 
 /// The pairs with a touched workload on either side.
 pub(crate) fn rows(snapshot: &Snapshot, touched: &HashSet<u32>) -> Vec<(VerdictKey, Verdict)> {
-    let pairs = snapshot.here().flat_map(|destination| snapshot.here().map(move |source| (source, destination)));
-    pairs
+    let is_touched = |workload: &&Arc<Workload>| touched.contains(&workload.id);
+    let touched_here: Vec<&Arc<Workload>> = snapshot.here().filter(is_touched).collect();
+    let to_touched = touched_here.iter().flat_map(|to| snapshot.here().map(move |from| (from, *to)));
+    let untouched = snapshot.here().filter(|workload| !is_touched(workload));
+    let from_touched = untouched.flat_map(|to| touched_here.iter().map(move |from| (*from, to)));
+    to_touched
+        .chain(from_touched)
         .filter(|(source, destination)| source.id != destination.id)
-        .filter(|(source, destination)| touched.contains(&source.id) || touched.contains(&destination.id))
         .flat_map(|(source, destination)| questions(source, destination))
         .take(ROWS_MAX)
         .map(|question| (VerdictKey::from(question), authorize(snapshot, &question)))

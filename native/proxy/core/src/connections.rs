@@ -60,7 +60,9 @@ impl Connections {
     /// Resets what is no longer allowed; answers how many. Comes after the snapshot is published: a connection that is
     /// not in here yet will ask the new one.
     pub(crate) fn judge_again(&self, snapshot: &Snapshot) -> u64 {
-        self.collect(|connection| !is_still_allowed(connection, snapshot)).iter().filter(|c| c.reset()).count() as u64
+        // Asked without a lock: many policies take long, and connections come and go meanwhile.
+        let guarded = self.collect(|connection| matches!(connection.route.judged, Judged::ByPolicy { .. }));
+        guarded.iter().filter(|c| !is_still_allowed(c, snapshot) && c.reset()).count() as u64
     }
 
     /// Resets all, or those of one pod; answers how many.

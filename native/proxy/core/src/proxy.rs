@@ -45,6 +45,9 @@ pub struct Proxy {
     applying: Mutex<()>,
 }
 
+/// Longer than a handshake inside a pod takes.
+const LAST_ACCEPTS: Duration = Duration::from_secs(1);
+
 /// The accept loops of a pod; they end with this.
 struct Captured(Vec<AbortHandle>);
 
@@ -106,11 +109,16 @@ impl Proxy {
 
     /// Closes a pod's listeners. Its connections go on, unless they are to be reset.
     pub fn release(&self, workload: u32, reset: bool) {
-        if let Some(pods) = lock(&self.pods).as_mut() {
-            pods.remove(&workload);
-        }
+        let captured = lock(&self.pods).as_mut().and_then(|pods| pods.remove(&workload));
         if reset {
+            drop(captured);
             self.plane.connections.reset(Some(workload));
+        } else if captured.is_some() {
+            // What the kernel handed over before it let the pod go is still to be accepted.
+            self.threads.any().spawn(async move {
+                let _captured = captured;
+                tokio::time::sleep(LAST_ACCEPTS).await;
+            });
         }
     }
 

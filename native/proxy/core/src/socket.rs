@@ -43,7 +43,10 @@ pub(crate) fn listener(ipv6: bool) -> io::Result<socket2::Socket> {
 
 /// Starts to listen; what marks the socket must have been set before.
 pub(crate) fn listen(socket: &socket2::Socket) -> io::Result<()> {
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?;
+    // For what it accepts, at ports of the kernel side's choice: an app may bind one of them all the same. Not before it
+    // listens, or an app could have the listener's own port.
+    socket.set_reuse_address(true)
 }
 
 /// A socket with the proxy's options, not connected.
