@@ -171,6 +171,7 @@ static __always_inline int proceed(struct attempt *attempt, bool ipv6, __u32 pat
 	count(path == PATH_DIRECT ? COUNTER_CONNECT_DIRECT : COUNTER_CONNECT_PASS_THROUGH);
 	if (!origin->service && attempt->dialled.verdict.reason != REASON_FAIL_OPEN)
 		return CONNECT_PROCEED;
+	attempt->dialled.first_subflow = bpf_get_socket_cookie(attempt->ctx);
 	if (!remember(attempt->sk, &attempt->dialled))
 		return refuse(attempt, REASON_TABLE_FULL);
 	if (origin->service)
@@ -191,6 +192,7 @@ static __always_inline int redirect(struct attempt *attempt, bool ipv6)
 		     (origin->endpoint_port * 2246822519u);
 	__u16 port = REDIRECT_PORT_MIN + (hash >> 8) % REDIRECT_PORT_COUNT;
 
+	attempt->dialled.first_subflow = bpf_get_socket_cookie(attempt->ctx);
 	if (is_later_subflow(attempt))
 		return refuse(attempt, REASON_SUBFLOW);
 	if (proxy_is_away(attempt, ipv4)) {
@@ -255,12 +257,12 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct ad
 	__u64 netns = bpf_get_netns_cookie(ctx);
 	struct pod *pod = bpf_map_lookup_elem(&pods, &netns);
 	struct bpf_sock *sk = ctx->sk;
-	__u64 cookie;
 
 	if (!pod || !sk || ctx->protocol != IPPROTO_TCP)
 		return CONNECT_PROCEED;
-	cookie = bpf_get_socket_cookie(ctx);
-	forget(sk, cookie);
+	/* A later subflow is a socket of its own and has nothing to forget. */
+	if (bpf_sk_storage_get(&sk_dialled, sk, 0, 0))
+		forget(sk);
 	if (address_is_out_of_scope(destination) || bpf_sk_storage_get(&sk_exempt, sk, 0, 0))
 		return CONNECT_PROCEED;
 
@@ -278,7 +280,6 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const struct ad
 				.source_workload = pod->workload,
 			},
 			.opened_ns = bpf_ktime_get_coarse_ns(), /* exact once the SYN leaves */
-			.first_subflow = cookie,
 		},
 	};
 	return choose_path(&attempt, ipv6);

@@ -46,17 +46,13 @@ static __always_inline struct dialled *remember(struct bpf_sock *sk, struct dial
 	return kept;
 }
 
-/* Forgets an earlier connect() on this socket. A later MPTCP subflow leaves alone what the first one dialled. */
-static __always_inline void forget(struct bpf_sock *sk, __u64 cookie)
+/* Forgets an earlier connect() on this socket, which MPTCP keeps through a reconnect, and on its MPTCP socket. */
+static __always_inline void forget(struct bpf_sock *sk)
 {
 	struct mptcp_sock *msk = bpf_skc_to_mptcp_sock(sk);
-	struct dialled *first;
 
 	bpf_sk_storage_delete(&sk_dialled, sk);
-	if (!msk)
-		return;
-	first = bpf_sk_storage_get(&sk_dialled, msk, 0, 0);
-	if (first && first->first_subflow == cookie)
+	if (msk)
 		bpf_sk_storage_delete(&sk_dialled, msk);
 }
 
