@@ -70,7 +70,7 @@ export async function startControl(config: ControlConfig, log: Log = createLog(c
     scrape({
       metrics: () =>
         renderControl({
-          ...{ audit, working: admission.working, pods: pods.size },
+          ...{ audit, server, working: admission.working, pods: pods.size },
           ...{ roots: upkeep.roots, signerNotAfter: upkeep.signerNotAfter },
           problems: source.problems().length + upkeep.problems().length,
         }),

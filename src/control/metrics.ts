@@ -1,10 +1,12 @@
 // The series of `weir control`. docs/control.md says the same, held by a test.
 import type { Audit } from "../identity/audit.ts";
+import type { CertificateServer } from "../identity/server.ts";
 import type { Series } from "../metrics/catalogue.ts";
 import { header, labelText, sample } from "../metrics/exposition.ts";
 
 export interface ControlFigures {
   readonly audit: Audit;
+  readonly server: Pick<CertificateServer, "connections" | "refused">;
   /** Requests being worked on. */
   readonly working: number;
   readonly pods: number;
@@ -20,6 +22,8 @@ export const controlCatalogue = {
   weir_ca_signed_total: series("counter", "Certificates signed for workloads."),
   weir_ca_requests_refused_total: series("counter", "Requests for a certificate that were refused, by why.", "reason"),
   weir_ca_requests_working: series("gauge", "Requests being worked on."),
+  weir_ca_connections: series("gauge", "Connections that are open."),
+  weir_ca_connections_refused_total: series("counter", "Connections that were not served, by why.", "reason"),
   weir_ca_pods: series("gauge", "Captured pods whose identity a node may ask for."),
   weir_ca_roots: series("gauge", "Root certificates peers are told to trust; more than one during a rotation."),
   weir_ca_signer_expiry_timestamp_seconds: series("gauge", "When the certificate that signs ends, in Unix time."),
@@ -46,6 +50,10 @@ function read(figures: ControlFigures): Record<keyof typeof controlCatalogue, re
     weir_ca_signed_total: one(figures.audit.signed),
     weir_ca_requests_refused_total: [...figures.audit.refused].map(([reason, count]): Reading => [[reason], count]),
     weir_ca_requests_working: one(figures.working),
+    weir_ca_connections: one(figures.server.connections),
+    weir_ca_connections_refused_total: Object.entries(figures.server.refused).map(
+      ([reason, count]): Reading => [[reason], count],
+    ),
     weir_ca_pods: one(figures.pods),
     weir_ca_roots: one(figures.roots),
     weir_ca_signer_expiry_timestamp_seconds: one(figures.signerNotAfter / 1000),

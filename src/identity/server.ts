@@ -1,6 +1,6 @@
 // istio.v1.auth.IstioCertificateService over TLS. The server's own certificate is signed by the authority it serves, and is
 // renewed in place: connections stay, and no listener is closed.
-import { isIP, type Socket } from "node:net";
+import { createServer as createListener, isIP, type Server as Listener, type Socket } from "node:net";
 import { createServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { type handleUnaryCall, Server, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { loadSync, type ServiceDefinition } from "@grpc/proto-loader";
@@ -25,8 +25,9 @@ export interface CertificateServerOptions {
 
 /** A signing request has at most 16 KiB; with the rest of a message that is plenty. Bytes. */
 const LARGEST_MESSAGE = 32 * 1024;
-/** Nodes keep one connection each. */
+/** Nodes keep one connection each, and may share an address. */
 const CONNECTIONS = 4_096;
+const CONNECTIONS_PER_ADDRESS = 256;
 const STREAMS = 64;
 /** Milliseconds, both. */
 const HANDSHAKE = 5_000;
@@ -36,7 +37,10 @@ export class CertificateServer {
   readonly #options: CertificateServerOptions;
   readonly #grpc: Server;
   readonly #tls: TlsServer;
+  readonly #listener: Listener;
   readonly #connections = new Set<Socket>();
+  readonly #byAddress = new Map<string, number>();
+  readonly #refused = { limit: 0, address_limit: 0, handshake: 0 };
   #renewFrom = 0;
 
   constructor(options: CertificateServerOptions) {
@@ -50,15 +54,16 @@ export class CertificateServer {
     this.#grpc.addService(serviceDefinition(), { CreateCertificate: this.#create });
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.#tls = createServer({ ALPNProtocols: ["h2"], minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE });
-    this.#tls.maxConnections = CONNECTIONS;
-    // The handshake's own errors, too, are the caller's affair: his connection ends.
-    this.#tls.on("connection", (socket: Socket) => this.#track(socket));
     this.#tls.on("secureConnection", (socket: TLSSocket) => {
       socket.on("error", () => socket.destroy());
       if (socket.alpnProtocol === "h2") injector.injectConnection(socket);
-      else socket.destroy();
+      else this.#turnAway(socket, "handshake");
     });
-    this.#tls.on("tlsClientError", () => {});
+    // Node leaves it to us to end a connection whose handshake failed, or took too long.
+    this.#tls.on("tlsClientError", (_, socket) => this.#turnAway(socket, "handshake"));
+    this.#listener = createListener((socket) => this.#accept(socket));
+    this.#listener.maxConnections = CONNECTIONS;
+    this.#listener.on("drop", () => this.#refused.limit++);
   }
 
   /** Throws ADDRESS_IN_USE, and AUTHORITY_UNUSABLE when it gets no certificate. */
@@ -66,20 +71,30 @@ export class CertificateServer {
     const { host, port } = this.#options.address;
     await this.upkeep();
     await new Promise<void>((resolve, reject) => {
-      this.#tls.once("error", (error) =>
+      this.#listener.once("error", (error) =>
         reject(new WeirError("ADDRESS_IN_USE", { address: `${host}:${port}`, why: reasonOf(error) }, error)),
       );
-      this.#tls.listen({ host, port }, resolve);
+      this.#listener.listen({ host, port }, resolve);
     });
-    this.#tls.on("error", (error) =>
+    this.#listener.on("error", (error) =>
       this.#options.log.error({ why: reasonOf(error) }, "a connection was not accepted"),
     );
   }
 
   /** The port that is listened on, for a configured port of 0. */
   get port(): number {
-    const address = this.#tls.address();
+    const address = this.#listener.address();
     return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Connections that were not served, by why. */
+  get refused(): Readonly<Record<"limit" | "address_limit" | "handshake", number>> {
+    return this.#refused;
   }
 
   /** Renews the server's certificate at half of its life. Throws AUTHORITY_UNUSABLE. */
@@ -95,15 +110,35 @@ export class CertificateServer {
 
   /** Ends connections at once; callers come back. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#tls.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const connection of this.#connections) connection.destroy();
     this.#grpc.forceShutdown();
     await closed;
   }
 
-  #track(socket: Socket): void {
+  #accept(socket: Socket): void {
+    const address = socket.remoteAddress ?? "";
+    const others = this.#byAddress.get(address) ?? 0;
+    if (others >= CONNECTIONS_PER_ADDRESS) {
+      this.#turnAway(socket, "address_limit");
+      return;
+    }
     this.#connections.add(socket);
-    socket.once("close", () => this.#connections.delete(socket));
+    this.#byAddress.set(address, others + 1);
+    socket.once("close", () => this.#forget(socket, address));
+    this.#tls.emit("connection", socket);
+  }
+
+  #forget(socket: Socket, address: string): void {
+    this.#connections.delete(socket);
+    const rest = (this.#byAddress.get(address) ?? 1) - 1;
+    if (rest === 0) this.#byAddress.delete(address);
+    else this.#byAddress.set(address, rest);
+  }
+
+  #turnAway(socket: Socket, why: keyof CertificateServer["refused"]): void {
+    this.#refused[why]++;
+    socket.destroy();
   }
 
   readonly #create: handleUnaryCall<WireRequest, object> = (call, callback) => {

@@ -233,17 +233,35 @@ test("two services on one directory have one root and take each other's tokens",
 });
 
 test("who does not trust the root does not talk to the service, and strangers keep nobody waiting", async (t) => {
-  const { client, token, control } = await service(t);
+  const { client, token, control, metrics } = await service(t);
   const stranger = await service(t);
   const { csr } = signingRequest(t);
   t.is((await client(stranger.roots())({ csr, token: token("a"), ...web })).code, "UNAVAILABLE");
-  const silent = Array.from({ length: 50 }, () => connectPlain(control.port, "127.0.0.1"));
+  const silent = Array.from({ length: 300 }, () =>
+    connectPlain({ port: control.port, host: "127.0.0.1", localAddress: "127.0.0.9" }),
+  );
   for (const socket of silent) socket.on("error", () => {});
   silent[0]!.write("GET / HTTP/1.1\r\n\r\n");
   const withoutAlpn = connect({ port: control.port, host: "127.0.0.1", rejectUnauthorized: false });
   withoutAlpn.on("error", () => {});
   await once(withoutAlpn, "close");
+  const refusedFor = async (reason: string) =>
+    Number(
+      new RegExp(`^weir_ca_connections_refused_total\\{reason="${reason}"\\} (\\d+)$`, "m").exec(await metrics())![1],
+    );
+  await eventually(
+    "43 are too many, the first of them having ended at once",
+    async () => (await refusedFor("address_limit")) >= 43,
+  );
+  t.true((await refusedFor("handshake")) >= 1);
   t.is((await client()({ csr, token: token("a"), ...web })).code, "OK");
+  await eventually(
+    "handshakes that do not go on are ended",
+    async () => /^weir_ca_connections [012]$/m.test(await metrics()),
+    {
+      withinMs: 15_000,
+    },
+  );
   for (const socket of silent) socket.destroy();
 });
 
