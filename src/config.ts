@@ -93,7 +93,7 @@ function parseNode(text: string | undefined): string {
   return text;
 }
 
-function parseSource(text: string | undefined): string {
+export function parseSource(text: string | undefined): string {
   const match = /^file:(.+)$/.exec(text ?? "");
   if (match?.[1] === undefined)
     throw invalid("--source", `expected file:DIRECTORY, got ${text === undefined ? "nothing" : `"${text}"`}`);
@@ -113,7 +113,7 @@ function parseName(setting: string, text: string): string {
   return text;
 }
 
-function parseLogLevel(text: string): LogLevel {
+export function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((known) => known === text);
   if (level === undefined) throw invalid("--log-level", `expected one of ${logLevels.join(", ")}, got "${text}"`);
   return level;
@@ -128,10 +128,11 @@ function parseCount(setting: string, text: string, limit: number): number {
 
 const durationUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
-function parseDuration(setting: string, text: string): number {
+export function parseDuration(setting: string, text: string): number {
   const match = /^(\d{1,6})(ms|s|m|h)$/.exec(text);
   if (match === null) throw invalid(setting, `expected a duration such as 500ms, 10s, 5m or 1h, got "${text}"`);
   return Number(match[1]) * durationUnits[match[2] as keyof typeof durationUnits];
 }
 
-const invalid = (setting: string, why: string) => new WeirError("CONFIG_INVALID", { setting, why });
+/** The error about one setting. */
+export const invalid = (setting: string, why: string) => new WeirError("CONFIG_INVALID", { setting, why });

@@ -15,7 +15,7 @@ const catalogueOf = <Code extends string>(entries: Record<Code, CatalogueEntry>)
 export const errorCatalogue = catalogueOf({
   CONFIG_INVALID: {
     message: "{setting} cannot be used: {why}",
-    next: "Correct the setting; weir agent --help lists what each one takes.",
+    next: "Correct the setting; --help lists what each one takes.",
     status: 400,
     retryable: false,
   },
@@ -64,6 +64,12 @@ export const errorCatalogue = catalogueOf({
   STATE_UNUSABLE: {
     message: "the state file {file} cannot be used: {why}",
     next: "Free space or correct the rights of the state directory; ids may not be used before they are stored.",
+    status: 500,
+    retryable: true,
+  },
+  AUTHORITY_UNUSABLE: {
+    message: "the certificate authority in {directory} cannot be used: {why}",
+    next: "Correct the directory or its files; what was signed stays valid meanwhile.",
     status: 500,
     retryable: true,
   },

@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   files: ["kube"],
   mesh: ["kube"],
   policy: ["kube", "mesh"],
+  identity: ["kube", "mesh"],
   native: [],
   snapshot: ["kube", "mesh", "policy", "native"],
   flows: ["mesh", "policy", "native"],
@@ -25,8 +26,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   hubble: ["flows", "mesh", "policy"],
   admin: ["flows", "metrics", "hubble", "mesh", "policy", "config"],
   demo: ["flows"],
-  cli: ["admin", "flows", "mesh", "policy", "config", "native", "demo", "agent"],
+  cli: ["admin", "flows", "mesh", "policy", "config", "native", "demo", "agent", "control"],
   agent: ["config", "files", "kube", "mesh", "policy", "snapshot", "native", "flows", "metrics", "hubble", "admin"],
+  control: ["config", "files", "identity", "metrics", "admin"],
   main: ["cli"],
 };
 
@@ -65,6 +67,13 @@ test("only snapshot/publish.ts, agent.ts and commands that need no agent call th
   t.deepEqual(
     callers.filter((file) => !allowed.test(file)),
     [],
+  );
+});
+
+test("only identity/x509.ts imports the X.509 library, for it comes with a polyfill", (t) => {
+  t.deepEqual(
+    sources.filter((file) => /@peculiar\/|reflect-metadata/.test(read(file))),
+    ["src/identity/x509.ts"],
   );
 });
 

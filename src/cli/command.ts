@@ -17,6 +17,7 @@ export type Options = Readonly<Record<string, any>>;
 /** Name -> one line for `weir --help`. Each has its file in commands/. */
 export const commands: Readonly<Record<string, string>> = {
   agent: "run the agent of this node",
+  control: "run the certificate authority",
   demo: "two nodes and a small shop in network namespaces, all real",
   status: "how the agent is doing",
   check: "what this kernel can do for Weir, found by trying",
