@@ -85,7 +85,8 @@ export function parseListenAddress(setting: string, text: string): ListenAddress
   return { host, port };
 }
 
-function parseNode(text: string | undefined): string {
+/** Throws CONFIG_INVALID for what cannot be a node's name. */
+export function parseNode(text: string | undefined): string {
   if (text === undefined)
     throw invalid("--node", "it is required: the name of this node as manifests know it (spec.nodeName)");
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text))

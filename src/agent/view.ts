@@ -1,5 +1,4 @@
 // What the agent shows of itself: status, mesh, policy questions and metrics, read from its parts when somebody asks.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AdminSources, AgentStatus, Problem, ScrapeSources } from "../admin/sources.ts";
 import type { AgentConfig } from "../config.ts";
@@ -21,6 +20,7 @@ import { type Connection, decodeAnswers, encodeQuestions } from "../policy/quest
 import type { Captures } from "../snapshot/captures.ts";
 import type { ControlLoop } from "../snapshot/control-loop.ts";
 import type { Desired } from "../snapshot/desired.ts";
+import { packageVersion } from "../version.ts";
 import type { Upkeep } from "./upkeep.ts";
 
 export interface AgentParts {
@@ -166,8 +166,3 @@ const described = (code: string, { where, message }: SourceProblem, next: string
   message,
   next,
 });
-
-function packageVersion(): string {
-  const file = join(import.meta.dirname, "../../package.json");
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-}

@@ -1,5 +1,6 @@
 // The command line: parse, dispatch, print the error once.
 import { Command, CommanderError } from "commander";
+import { packageVersion } from "../version.ts";
 import { type CommandModule, commands, loadCommand } from "./command.ts";
 import { Exit, exitHelp, exitOf } from "./exit.ts";
 import type { Terminal } from "./terminal.ts";
@@ -33,6 +34,7 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
 function newProgram(terminal: Terminal): Command {
   return new Command("weir")
     .description("Weir: a service mesh in the node, with nothing injected into pods")
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),

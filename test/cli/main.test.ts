@@ -39,6 +39,9 @@ for (const [what, args] of Object.entries({
   "contradicting numbers": ["observe", "--first", "1", "--follow"],
   "a number that is none": ["observe", "--last", "many"],
   "a time that is none": ["observe", "--since", "yesterday"],
+  "a node that cannot be one": ["uninstall", "--node", "../x"],
+  "a verdict that does not exist": ["observe", "--verdict", "maybe"],
+  "--not with nothing to take away": ["observe", "--not"],
   "both ends and either end": ["observe", "--pod", "a/b", "--from-pod", "a/c"],
 })) {
   test(`${what} is wrong usage`, async (t) => {
@@ -59,7 +62,15 @@ test("without an agent the reader is told where it was looked for and how to sta
   );
 });
 
-test("an agent whose source cannot be read says so and touches nothing, because it knows nothing yet", async (t) => {
+const asRoot = process.geteuid?.() === 0 ? test : test.skip;
+
+test("--version tells which Weir this is", async (t) => {
+  const { exit, stdout } = await weir(["--version"]);
+  t.is(exit, Exit.ok);
+  t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+asRoot("an agent whose source cannot be read says so and touches nothing, because it knows nothing yet", async (t) => {
   const directory = `${emptyDirectory()}/missing`;
   const { exit, stderr } = await weir(["agent", "--node", "nowhere", "--source", `file:${directory}`]);
   t.is(exit, Exit.failed);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { parseNode } from "../../config.ts";
 import { WeirError } from "../../errors.ts";
 import { uninstallDatapath } from "../../native/datapath.ts";
 import { answers } from "../client.ts";
@@ -19,8 +20,9 @@ export function define(command: Command): void {
 }
 
 export async function run(_args: readonly string[], options: Options, terminal: Terminal): Promise<number> {
+  const node = parseNode(options.node);
+  const directory: string = options.stateDir ?? `${terminal.runDirectory}/${node}`;
   needRoot("uninstall");
-  const { node, stateDir: directory = `${terminal.runDirectory}/${node}` } = options;
   const lock = `\0weir/${node}`; // held by a running agent, wherever its state directory is
   if ((await answers(lock)) || (await answers(`${directory}/admin.sock`)))
     throw new WeirError("AGENT_RUNNING", { node, directory });
