@@ -10,7 +10,7 @@
 #include "maps.h"
 #include "record.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";
 
 #define IPPROTO_TCP 6
 #define ECONNREFUSED 111

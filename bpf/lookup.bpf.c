@@ -14,7 +14,7 @@
 #include "maps.h"
 #include "verdict.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";
 
 #define AF_INET 2
 #define IPPROTO_TCP 6

@@ -15,7 +15,7 @@
 #include "counter.h"
 #include "maps.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";
 
 #define TC_ACT_UNSPEC -1 /* the next program, or the stack */
 #define TC_ACT_SHOT 2

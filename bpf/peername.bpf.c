@@ -11,7 +11,7 @@
 #include "address.h"
 #include "maps.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";
 
 #define PEERNAME_PROCEED 1
 

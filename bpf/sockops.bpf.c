@@ -14,7 +14,7 @@
 #include "record.h"
 #include "tuple.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";
 
 #define SOCKOPS_PROCEED 1
 
